@@ -1,0 +1,78 @@
+//! The state of everything in one value: `xStatus` prints it, pages show it.
+//!
+//! `node` fills it from the engines on request; it holds no secret and no key.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::alarm::Alarm;
+use crate::base::ids::{PeerId, Position};
+use crate::base::socket::Service;
+use crate::base::time::Wall;
+use crate::cluster::status::ClusterStatus;
+use crate::net::status::LanStatus;
+use crate::sip::status::SipStatus;
+
+/// Everything there is to see.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// The box itself.
+    pub system: SystemStatus,
+    /// LAN1 and LAN2; empty where the machine is not ours.
+    pub lans: Vec<LanStatus>,
+    /// Sockets that are open, or why not.
+    pub listeners: Vec<ListenerStatus>,
+    /// The cluster and its peers.
+    pub cluster: ClusterStatus,
+    /// SIP counters.
+    pub sip: SipStatus,
+    /// Registrations known here, own and others'.
+    pub registrations: Vec<RegistrationStatus>,
+    /// Alarms that are raised.
+    pub alarms: Vec<Alarm>,
+}
+
+/// The box itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SystemStatus {
+    /// `SystemUnit Name`.
+    pub name: String,
+    /// Version of the software.
+    pub version: String,
+    /// Identity of this peer.
+    pub id: PeerId,
+    /// Time since the gateway started.
+    pub uptime: Duration,
+    /// Civil time now.
+    pub time: Wall,
+    /// Whether the first-boot wizard is still to be run (SPEC AP6).
+    pub set_up: bool,
+}
+
+/// One socket.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListenerStatus {
+    /// What it is for.
+    pub service: Service,
+    /// Where it is, or would be.
+    pub address: SocketAddr,
+    /// Why it is not open.
+    pub fault: Option<String>,
+}
+
+/// One registered device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegistrationStatus {
+    /// Address of record.
+    pub aor: String,
+    /// Contact as registered.
+    pub contact: String,
+    /// Where it registered.
+    pub peer: Option<Position>,
+    /// Time until it ends.
+    pub expires_in: Duration,
+    /// What it says it is.
+    pub user_agent: String,
+}

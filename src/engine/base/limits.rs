@@ -1,0 +1,55 @@
+//! Every bound of the product, with its unit in the name or the comment.
+//!
+//! A bound that is reached gives the sender an answer, moves a counter and, where a person can do
+//! something about it, raises an alarm. Nothing grows without one of these.
+
+use core::time::Duration;
+
+/// Peers in one cluster (SPEC CL2).
+pub const PEERS: usize = 6;
+
+/// Bytes of one UDP datagram that is read whole; a longer one is dropped and counted.
+pub const DATAGRAM_BYTES: usize = 65_535;
+
+/// Bytes of one SIP message over a stream (`SIP Advanced SipMaxSize` can only lower it).
+pub const SIP_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Header fields of one SIP message.
+pub const SIP_HEADERS: usize = 256;
+
+/// Bytes of one frame between peers.
+pub const PEER_FRAME_BYTES: usize = 1024 * 1024;
+
+/// Bytes queued towards one stream before it is closed as too slow.
+pub const STREAM_QUEUE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Streams open at one time, all services together.
+pub const STREAMS: usize = 20_000;
+
+/// Administrators' questions that wait for an answer at one time.
+pub const REQUESTS: usize = 64;
+
+/// Characters of one line typed by an administrator.
+pub const COMMAND_LINE_CHARS: usize = 4_096;
+
+/// Configuration revisions kept for view, comparison and roll back.
+pub const REVISIONS: usize = 1_000;
+
+/// Registrations that one peer accepts before it sheds (largest capacity profile, SPEC LI3,
+/// with room for trial machines).
+pub const REGISTRATIONS: usize = 250_000;
+
+/// Contacts bound to one address of record.
+pub const BINDINGS_PER_AOR: usize = 16;
+
+/// SIP transactions alive at one time.
+pub const SIP_TRANSACTIONS: usize = 200_000;
+
+/// How often peers send each other a beat (DESIGN 3).
+pub const BEAT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Silence after which a peer is suspected.
+pub const BEAT_SUSPECT: Duration = Duration::from_millis(1_500);
+
+/// Silence after which a peer is failed.
+pub const BEAT_FAILED: Duration = Duration::from_secs(3);

@@ -1,0 +1,97 @@
+//! The whole conversation between the engine and the world, on one screen.
+//!
+//! The shell (or the simulator) turns what happened into an [`Input`] and does every [`Action`].
+//! Neither side keeps a promise that is not written here.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use crate::admin::{Actor, Answer, Command, Refusal};
+use crate::base::ids::{BatchId, ListenerId, RequestId, StreamId};
+use crate::base::socket::{Ends, PeerProof, Service};
+use crate::base::store::Write;
+use crate::net::machine::{MachineReport, MachineRequest};
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A wake-up that [`crate::node::Node::poll_timeout`] asked for may be due.
+    Timeout,
+    /// The socket that [`Action::Listen`] asked for is open at this address, or why it is not.
+    Listening {
+        listener: ListenerId,
+        result: Result<SocketAddr, String>,
+    },
+    /// A UDP datagram arrived.
+    Datagram {
+        listener: ListenerId,
+        from: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// A stream is ready: accepted on `listener`, or connected by [`Action::Connect`] (`None`).
+    Opened {
+        stream: StreamId,
+        listener: Option<ListenerId>,
+        ends: Ends,
+        peer: Option<PeerProof>,
+    },
+    /// Bytes arrived on a stream, in order.
+    Received { stream: StreamId, bytes: Vec<u8> },
+    /// A stream ended, or could not be opened; the identifier is never used again.
+    Closed { stream: StreamId, reason: String },
+    /// A batch is on the disk for good, or why it is not (then none of it is).
+    Written {
+        batch: BatchId,
+        result: Result<(), String>,
+    },
+    /// A person or program asks for something; answered by exactly one [`Action::Answer`].
+    Command {
+        request: RequestId,
+        actor: Actor,
+        command: Command,
+    },
+    /// What the machine's `system` role answered to [`Action::Machine`], or reports by itself.
+    Machine(MachineReport),
+}
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Open a listening socket; answered by [`Input::Listening`].
+    Listen {
+        listener: ListenerId,
+        service: Service,
+        address: SocketAddr,
+    },
+    /// Close a listening socket. Streams accepted on it stay.
+    Unlisten { listener: ListenerId },
+    /// Send one UDP datagram from a listening socket.
+    Send {
+        listener: ListenerId,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// Open a stream from `from` (or any address); answered by `Opened` or `Closed`.
+    Connect {
+        stream: StreamId,
+        service: Service,
+        from: Option<IpAddr>,
+        to: SocketAddr,
+    },
+    /// Send bytes on an open stream.
+    Write { stream: StreamId, bytes: Vec<u8> },
+    /// Close a stream after what was written; answered by `Closed`.
+    Close { stream: StreamId },
+    /// Make these writes durable, all or none, in the order of batches; answered by `Written`.
+    Persist { batch: BatchId, writes: Vec<Write> },
+    /// The answer to a command.
+    Answer {
+        request: RequestId,
+        answer: Result<Answer, Refusal>,
+    },
+    /// Ask the machine's `system` role for something only it may do.
+    Machine(MachineRequest),
+    /// A line for the log, already rate-limited.
+    Log { level: log::Level, text: String },
+}

@@ -1,0 +1,1 @@
+//! One peer: the only module that knows every engine.

@@ -1,0 +1,5 @@
+//! Bytes to messages and back. No state, no configuration, never a panic.
+
+pub mod netlink;
+pub mod peer;
+pub mod sip;

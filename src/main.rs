@@ -1,0 +1,3 @@
+//! Causeway: one static binary, many roles. This file only chooses the role.
+
+fn main() {}

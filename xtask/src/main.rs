@@ -1,0 +1,3 @@
+//! Everything around the product: set-up, build, image, run, test, bench.
+
+fn main() {}
