@@ -15,6 +15,10 @@ use crate::net::machine::{MachineReport, MachineRequest};
 
 /// Something happened.
 #[derive(Debug)]
+#[allow(
+    missing_docs,
+    reason = "each variant's sentence tells what its fields are"
+)]
 pub enum Input {
     /// A wake-up that [`crate::node::Node::poll_timeout`] asked for may be due.
     Timeout,
@@ -57,6 +61,10 @@ pub enum Input {
 
 /// Something to do.
 #[derive(Debug)]
+#[allow(
+    missing_docs,
+    reason = "each variant's sentence tells what its fields are"
+)]
 pub enum Action {
     /// Open a listening socket; answered by [`Input::Listening`].
     Listen {
