@@ -53,3 +53,24 @@ pub const BEAT_SUSPECT: Duration = Duration::from_millis(1_500);
 
 /// Silence after which a peer is failed.
 pub const BEAT_FAILED: Duration = Duration::from_secs(3);
+
+/// rtnetlink messages in one request to the `system` role.
+pub const ROUTE_MESSAGES: usize = 256;
+
+/// Bytes of one rtnetlink message that the `system` role passes on.
+pub const ROUTE_MESSAGE_BYTES: usize = 512;
+
+/// Bytes of one nf_tables batch that the `system` role passes on.
+pub const FIREWALL_BATCH_BYTES: usize = 64 * 1024;
+
+/// Bytes of one message between the roles of one machine.
+pub const ROLE_MESSAGE_BYTES: usize = 128 * 1024;
+
+/// Bytes of netlink answers kept of one request.
+pub const NETLINK_ANSWER_BYTES: usize = 96 * 1024;
+
+/// Addresses or routes of one machine that are looked at.
+pub const NETLINK_ENTRIES: usize = 1_024;
+
+/// Bytes of a host name (Linux, and one label chain of RFC 1123).
+pub const HOST_NAME_BYTES: usize = 64;

@@ -1,0 +1,8 @@
+//! The roles that make a machine of one binary (SPEC AP1, AP2): `init` and `system`.
+//!
+//! Read [`init`] first: process 1 as a list of phases. Nothing here parses bytes from a network;
+//! what a gateway asks of [`system`] is taken as hostile and checked again.
+
+pub(crate) mod init;
+pub(crate) mod link;
+pub(crate) mod system;
