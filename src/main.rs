@@ -1,3 +1,53 @@
 //! Causeway: one static binary, many roles. This file only chooses the role.
 
-fn main() {}
+mod arguments;
+mod ask;
+mod local;
+mod logging;
+mod run;
+
+use std::process::ExitCode;
+
+use arguments::{Fault, Role};
+
+/// Small objects of one size class come and go with every message; musl's own allocator is two
+/// to four times slower at that than this one.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Version of the software, as every face shows it.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Exit status when a command was understood and did not succeed.
+const FAILED: u8 = 1;
+/// Exit status when the arguments make no sense.
+const WRONG_USE: u8 = 2;
+
+fn main() -> ExitCode {
+    match arguments::parse(std::env::args_os().skip(1), std::process::id() == 1) {
+        Ok(Role::Help) => print(arguments::HELP),
+        Ok(Role::Version) => print(&format!("causeway {VERSION}\n")),
+        Ok(Role::Run(options)) => run::run(options),
+        Ok(Role::CommandLine(options)) => local::client::command_line(&options),
+        Ok(role @ (Role::Init | Role::System(_) | Role::Console { .. })) => {
+            eprintln!("causeway: {role:?} is not part of this build");
+            ExitCode::from(FAILED)
+        }
+        Err(Fault(reason)) => {
+            eprintln!("causeway: {reason}\nTry 'causeway --help'.");
+            ExitCode::from(WRONG_USE)
+        }
+    }
+}
+
+/// Writes to standard output; a reader that has gone away is no fault of ours.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(FAILED),
+    }
+}
