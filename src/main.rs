@@ -2,9 +2,14 @@
 
 mod arguments;
 mod ask;
+mod files;
+mod keys;
 mod local;
 mod logging;
 mod run;
+#[cfg(test)]
+mod scratch;
+mod store;
 
 use std::process::ExitCode;
 

@@ -74,3 +74,39 @@ pub const NETLINK_ENTRIES: usize = 1_024;
 
 /// Bytes of a host name (Linux, and one label chain of RFC 1123).
 pub const HOST_NAME_BYTES: usize = 64;
+
+/// Events of sockets and helpers that wait for the loop; senders wait when it is full.
+pub const EVENTS: usize = 4_096;
+
+/// Events that one turn of the loop takes in before it sends what they caused.
+pub const EVENTS_PER_TURN: usize = 256;
+
+/// Batches of writes under way to the disk; one more is refused as if the disk were full.
+pub const STORE_BATCHES: usize = 1_024;
+
+/// Bytes of one record of the store.
+pub const STORE_RECORD_BYTES: usize = 16 * 1024 * 1024;
+
+/// Datagrams read or sent by one system call.
+pub const DATAGRAM_BATCH: usize = 32;
+
+/// Bytes that the kernel may keep for one UDP socket in each direction.
+pub const DATAGRAM_SOCKET_BYTES: usize = 8 * 1024 * 1024;
+
+/// TLS handshakes under way at one time, all services together, those of peers apart from others.
+pub const HANDSHAKES: usize = 64;
+
+/// TLS handshakes under way at one time from one source address.
+pub const HANDSHAKES_PER_ADDRESS: usize = 8;
+
+/// Time in which a TLS handshake, and then the proof of identity, must be done.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+
+/// Time in which a connection must be open.
+pub const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// Streams accepted for web pages at one time.
+pub const WEB_STREAMS: usize = 256;
+
+/// Command lines connected at one time.
+pub const COMMAND_LINES: usize = 32;
