@@ -68,6 +68,34 @@ pub struct ListenerId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
 
+/// Hands out names of streams: one engine's share of the even numbers, so that engines which do
+/// not know each other never choose the same.
+#[derive(Clone, Debug)]
+pub struct StreamIds {
+    next: u64,
+    step: u64,
+}
+
+impl StreamIds {
+    /// Names `first`, `first + step`, `first + 2 × step`…
+    ///
+    /// # Panics
+    ///
+    /// If either is zero or odd: odd names belong to the shell.
+    pub const fn new(first: u64, step: u64) -> Self {
+        assert!(first > 0 && first.is_multiple_of(2));
+        assert!(step > 0 && step.is_multiple_of(2));
+        Self { next: first, step }
+    }
+
+    /// A name never handed out before.
+    pub const fn take(&mut self) -> StreamId {
+        let id = StreamId(self.next);
+        self.next += self.step;
+        id
+    }
+}
+
 /// A batch of writes under way to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BatchId(pub u64);
