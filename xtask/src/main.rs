@@ -1,3 +1,56 @@
-//! Everything around the product: set-up, build, image, run, test, bench.
+//! `cargo xtask COMMAND`: set-up, build, image. This file only reads the arguments.
 
-fn main() {}
+use std::process::ExitCode;
+
+use xtask::tools::Done;
+use xtask::{binary, image, setup};
+
+const HELP: &str = "\
+cargo xtask COMMAND: everything around the product
+
+  setup [--check]   install what is missing on this Debian host; --check only looks
+  build             build the static release binary and check its size
+  image             build, then make the disk image target/image/causeway.img
+  help              print this
+
+Exit status: 0 done, 1 not done, 2 wrong arguments.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["setup"] => setup::setup(false),
+        ["setup", "--check"] => setup::setup(true),
+        ["build"] => build(),
+        ["image"] => build().and_then(|()| make_image()),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("xtask: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Done {
+    let size = binary::build()?;
+    println!("{}: static, {size} bytes", binary::path().display());
+    Ok(())
+}
+
+fn make_image() -> Done {
+    let files = image::make()?;
+    print!("{}", xtask::tools::read_text(&files.manifest)?);
+    println!("{}", files.image.display());
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Everything around the product, as a library: the commands of `cargo xtask` and the harness
+//! with which `tests/machine.rs` drives whole appliances.
+//!
+//! Start reading at [`image`] (how the disk image is made).
+
+pub mod binary;
+pub mod image;
+pub mod setup;
+pub mod tools;
