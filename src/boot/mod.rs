@@ -5,4 +5,6 @@
 
 pub(crate) mod init;
 pub(crate) mod link;
+mod modules;
+mod netlink;
 pub(crate) mod system;

@@ -187,7 +187,9 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
             return false;
         }
     }
-    pattern[at.min(pattern.len())..].iter().all(|byte| *byte == b'*')
+    pattern[at.min(pattern.len())..]
+        .iter()
+        .all(|byte| *byte == b'*')
 }
 
 /// Where the pattern goes on when its element at `at` takes `byte`.
@@ -213,15 +215,35 @@ mod tests {
     #[test]
     fn patterns_match_as_the_kernel_writes_them() {
         for (pattern, text, fits) in [
-            ("pci:v00008086d00001521sv*sd*bc*sc*i*", "pci:v00008086d00001521sv00sd1bc02sc00i00", true),
-            ("pci:v00008086d00001521sv*sd*bc*sc*i*", "pci:v00008086d00001522sv00sd1bc02sc00i00", false),
-            ("pci:v*d*sv*sd*bc01sc06i01*", "pci:v00008086d00002922sv1sd1bc01sc06i01", true),
-            ("usb:v*p*d*dc*dsc*dp*ic03isc*ip*in*", "usb:v1p2d3dc0dsc0dp0ic03isc1ip1in0", true),
+            (
+                "pci:v00008086d00001521sv*sd*bc*sc*i*",
+                "pci:v00008086d00001521sv00sd1bc02sc00i00",
+                true,
+            ),
+            (
+                "pci:v00008086d00001521sv*sd*bc*sc*i*",
+                "pci:v00008086d00001522sv00sd1bc02sc00i00",
+                false,
+            ),
+            (
+                "pci:v*d*sv*sd*bc01sc06i01*",
+                "pci:v00008086d00002922sv1sd1bc01sc06i01",
+                true,
+            ),
+            (
+                "usb:v*p*d*dc*dsc*dp*ic03isc*ip*in*",
+                "usb:v1p2d3dc0dsc0dp0ic03isc1ip1in0",
+                true,
+            ),
             ("usb:v05ACp0[2-4]*", "usb:v05ACp0301", true),
             ("usb:v05ACp0[2-4]*", "usb:v05ACp0501", false),
             ("acpi*:PNP0C0C:*", "acpi:PNP0C0C:", true),
             ("acpi*:PNP0C0C:*", "acpi:PNP0C0D:", false),
-            ("cpu:type:x86,*:feature:*,0094,*", "cpu:type:x86,v0f6m1:feature:,0001,0094,00A0", true),
+            (
+                "cpu:type:x86,*:feature:*,0094,*",
+                "cpu:type:x86,v0f6m1:feature:,0001,0094,00A0",
+                true,
+            ),
             ("?b[", "ab[", false),
             ("", "", true),
             ("*", "", true),
@@ -244,7 +266,10 @@ mod tests {
             chosen.iter().map(|line| line.name.to_owned()).collect()
         };
         let first = names(&BTreeSet::new());
-        assert_eq!(first, ["crc32c_generic.ko", "bonding.ko", "dca.ko", "igb.ko"]);
+        assert_eq!(
+            first,
+            ["crc32c_generic.ko", "bonding.ko", "dca.ko", "igb.ko"]
+        );
         let tried = first.iter().map(String::as_str).collect();
         assert!(names(&tried).is_empty());
     }

@@ -21,6 +21,7 @@ use seen::Seen;
 use status::LanStatus;
 
 pub mod firewall;
+pub mod guard;
 pub mod machine;
 pub mod seen;
 pub mod status;
