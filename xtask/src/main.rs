@@ -1,5 +1,6 @@
 //! `cargo xtask COMMAND`: set-up, build, image. This file only reads the arguments.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use xtask::tools::Done;
@@ -10,7 +11,9 @@ cargo xtask COMMAND: everything around the product
 
   setup [--check]   install what is missing on this Debian host; --check only looks
   build             build the static release binary and check its size
-  image             build, then make the disk image target/image/causeway.img
+  image [--binary FILE]
+                    build, then make the disk image target/image/causeway.img;
+                    --binary takes a program made elsewhere instead of building
   help              print this
 
 Exit status: 0 done, 1 not done, 2 wrong arguments.
@@ -23,7 +26,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::setup(false),
         ["setup", "--check"] => setup::setup(true),
         ["build"] => build(),
-        ["image"] => build().and_then(|()| make_image()),
+        ["image"] => build().and_then(|()| make_image(&binary::path())),
+        ["image", "--binary", file] => make_image(Path::new(file)),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
@@ -48,8 +52,8 @@ fn build() -> Done {
     Ok(())
 }
 
-fn make_image() -> Done {
-    let files = image::make()?;
+fn make_image(binary: &Path) -> Done {
+    let files = image::make(binary)?;
     print!("{}", xtask::tools::read_text(&files.manifest)?);
     println!("{}", files.image.display());
     Ok(())

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use xz2::stream::{Action, Status, Stream};
+
 use crate::image::elf::Elf;
 use crate::tools::{
     Context, Done, Fault, fault, folder, output, program, read, run, sha256, write,
@@ -123,20 +125,36 @@ impl Kernel {
 
 /// Finds and unpacks the XZ stream inside a `vmlinuz` (what `scripts/extract-vmlinux` does).
 fn extract(vmlinuz: &[u8]) -> Done<Vec<u8>> {
-    use std::io::Read as _;
-
     const MAGIC: &[u8] = b"\xfd7zXZ\0";
     for at in 0..vmlinuz.len().saturating_sub(MAGIC.len()) {
-        if !vmlinuz[at..].starts_with(MAGIC) {
-            continue;
-        }
-        let mut bytes = Vec::new();
-        let mut stream = xz2::read::XzDecoder::new(&vmlinuz[at..]);
-        if stream.read_to_end(&mut bytes).is_ok() && Elf::read(&bytes).is_ok() {
-            return Ok(bytes);
+        if vmlinuz[at..].starts_with(MAGIC) {
+            let kernel = unpack(&vmlinuz[at..]).filter(|bytes| Elf::read(bytes).is_ok());
+            if let Some(kernel) = kernel {
+                return Ok(kernel);
+            }
         }
     }
     fault("no XZ-compressed kernel in vmlinuz")
+}
+
+/// Unpacks the stream at the start of `packed`, whatever follows it; none if it is damaged.
+fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+    const STEP: usize = 16 << 20;
+    let mut stream = Stream::new_stream_decoder(u64::MAX, 0).ok()?;
+    let mut bytes = Vec::new();
+    loop {
+        bytes.reserve(STEP);
+        let taken = usize::try_from(stream.total_in()).ok()?;
+        let given = bytes.len();
+        let status = stream.process_vec(packed.get(taken..)?, &mut bytes, Action::Run);
+        if status.ok()? == Status::StreamEnd {
+            return Some(bytes);
+        }
+        let stuck = bytes.len() == given && stream.total_in() == u64::try_from(taken).ok()?;
+        if stuck {
+            return None;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +169,7 @@ mod tests {
         stream.write_all(&kernel).unwrap();
         let mut file = b"boot code \xfd7zXZ\0 no stream".to_vec();
         file.extend(stream.finish().unwrap());
+        file.extend(b"what follows");
         assert_eq!(extract(&file).unwrap(), kernel);
         assert!(extract(b"nothing here").is_err());
     }

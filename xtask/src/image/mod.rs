@@ -18,7 +18,6 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use self::kernel::Kernel;
-use crate::binary;
 use crate::tools::{
     Context, Done, folder, output, program, read, read_text, root, sha256, target, write,
 };
@@ -62,13 +61,8 @@ pub fn files() -> Files {
     }
 }
 
-/// Makes the image of the release binary that [`binary::build`] made.
-pub fn make() -> Done<Files> {
-    make_with(&binary::path())
-}
-
 /// Makes the image with this program as process 1.
-pub fn make_with(binary: &Path) -> Done<Files> {
+pub fn make(binary: &Path) -> Done<Files> {
     let files = files();
     let work = target().join("image");
     folder(&work)?;
