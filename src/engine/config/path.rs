@@ -1,0 +1,222 @@
+//! The name of one configuration item, as typed and printed: `Alternates Peer 1 Address`.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::schema::{Item, SCHEMA};
+
+/// Indices in one path at most.
+const INDICES: usize = 2;
+
+/// One item, with its index where it is a family.
+///
+/// The order is that of the schema, then of the indices, so that `Peer 2` comes before `Peer 10`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Path {
+    item: u16,
+    indices: [u16; INDICES],
+}
+
+/// Why a text names no item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathFault {
+    /// No item begins with these words.
+    Unknown(String),
+    /// The words are only the beginning of items.
+    Incomplete(String),
+    /// The index is outside its range.
+    Index {
+        /// What was typed.
+        found: String,
+        /// The range, `1..6`.
+        range: &'static str,
+    },
+}
+
+/// A word of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// A name, matched without regard to case.
+    Name(&'static str),
+    /// An index within these bounds, printed as a number.
+    Index {
+        /// The bounds as text, `1..6`.
+        range: &'static str,
+        /// Smallest.
+        min: u16,
+        /// Largest.
+        max: u16,
+    },
+}
+
+impl Item {
+    /// The words of its pattern.
+    pub fn words(&self) -> impl Iterator<Item = Word> {
+        self.pattern.split(' ').map(|word| {
+            let Some(range) = word
+                .strip_prefix('[')
+                .and_then(|word| word.strip_suffix(']'))
+            else {
+                return Word::Name(word);
+            };
+            let (min, max) = range.split_once("..").unwrap_or(("1", "1"));
+            Word::Index {
+                range,
+                min: min.parse().unwrap_or(1),
+                max: max.parse().unwrap_or(1),
+            }
+        })
+    }
+}
+
+impl Path {
+    /// The item that `text` names, whole and without regard to case.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the name; nothing else can be.
+    pub fn parse(text: &str) -> Result<Self, PathFault> {
+        let typed: Vec<&str> = text.split_ascii_whitespace().collect();
+        let mut fault = PathFault::Unknown(text.to_string());
+        for (number, item) in SCHEMA.iter().enumerate() {
+            match Self::matched(number, item, &typed) {
+                Ok(path) => return Ok(path),
+                Err(PathFault::Unknown(_)) => {}
+                Err(other) => fault = other,
+            }
+        }
+        Err(fault)
+    }
+
+    /// Every path whose words begin with the words of `prefix`; all for an empty one.
+    pub fn all() -> impl Iterator<Item = Self> {
+        SCHEMA.iter().enumerate().flat_map(|(number, item)| {
+            let bounds: Vec<(u16, u16)> = item
+                .words()
+                .filter_map(|word| match word {
+                    Word::Name(_) => None,
+                    Word::Index { min, max, .. } => Some((min, max)),
+                })
+                .collect();
+            let first = bounds.first().copied().unwrap_or((0, 0));
+            let second = bounds.get(1).copied().unwrap_or((0, 0));
+            (first.0..=first.1).flat_map(move |one| {
+                (second.0..=second.1).map(move |two| Self {
+                    item: number as u16,
+                    indices: [one, two],
+                })
+            })
+        })
+    }
+
+    /// Its entry in the schema.
+    pub fn item(&self) -> &'static Item {
+        &SCHEMA[usize::from(self.item)]
+    }
+
+    /// Its first index, 0 where it has none.
+    pub const fn index(&self) -> u16 {
+        self.indices[0]
+    }
+
+    fn matched(number: usize, item: &'static Item, typed: &[&str]) -> Result<Self, PathFault> {
+        let unknown = || PathFault::Unknown(typed.join(" "));
+        let mut indices = [0; INDICES];
+        let (mut used, mut position) = (0, 0);
+        for word in item.words() {
+            let Some(text) = typed.get(position) else {
+                return Err(PathFault::Incomplete(typed.join(" ")));
+            };
+            match word {
+                Word::Name(name) if name.eq_ignore_ascii_case(text) => {}
+                Word::Name(_) => return Err(unknown()),
+                Word::Index { range, min, max } => {
+                    let within = text
+                        .parse()
+                        .ok()
+                        .filter(|index| (min..=max).contains(index));
+                    let Some(index) = within else {
+                        return Err(PathFault::Index {
+                            found: text.to_string(),
+                            range,
+                        });
+                    };
+                    indices[used] = index;
+                    used += 1;
+                }
+            }
+            position += 1;
+        }
+        if position < typed.len() {
+            return Err(unknown());
+        }
+        Ok(Self {
+            item: number as u16,
+            indices,
+        })
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut indices = self.indices.iter();
+        for (position, word) in self.item().words().enumerate() {
+            let space = if position == 0 { "" } else { " " };
+            match word {
+                Word::Name(name) => write!(f, "{space}{name}")?,
+                Word::Index { .. } => write!(f, "{space}{}", indices.next().unwrap_or(&0))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Path({self})")
+    }
+}
+
+impl fmt::Display for PathFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(text) => write!(f, "{text}: there is no such item"),
+            Self::Incomplete(text) => write!(f, "{text}: this is only the beginning of a path"),
+            Self::Index { found, range } => {
+                write!(f, "{found}: the index is a number in {range}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_is_sorted_and_every_path_parses_as_printed() {
+        assert!(SCHEMA.is_sorted_by(|one, two| one.pattern < two.pattern));
+        for path in Path::all() {
+            assert_eq!(Path::parse(&path.to_string()), Ok(path));
+            assert_eq!(Path::parse(&path.to_string().to_uppercase()), Ok(path));
+        }
+    }
+
+    #[test]
+    fn faults_say_what_is_wrong() {
+        for (text, fault) in [
+            ("", "this is only the beginning of a path"),
+            ("SIP", "this is only the beginning of a path"),
+            ("SIP Nonsense", "there is no such item"),
+            ("SIP Mode On", "there is no such item"),
+            (
+                "Alternates Peer 7 Address",
+                "7: the index is a number in 1..6",
+            ),
+        ] {
+            let found = Path::parse(text).unwrap_err().to_string();
+            assert!(found.contains(fault), "{text}: {found}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The configuration from outside: saving, loading, replicating.
