@@ -5,5 +5,6 @@
 
 pub mod binary;
 pub mod image;
+pub mod lab;
 pub mod setup;
 pub mod tools;
