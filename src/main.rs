@@ -9,6 +9,7 @@ mod logging;
 mod run;
 #[cfg(test)]
 mod scratch;
+mod sock;
 mod store;
 
 use std::process::ExitCode;

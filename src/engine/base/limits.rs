@@ -110,3 +110,6 @@ pub const WEB_STREAMS: usize = 256;
 
 /// Command lines connected at one time.
 pub const COMMAND_LINES: usize = 32;
+
+/// Datagrams that wait for the network on one socket; beyond it the oldest is lost.
+pub const DATAGRAM_QUEUE: usize = 8_192;
