@@ -30,6 +30,13 @@ pub(crate) fn set_level(level: LevelFilter) {
     log::set_max_level(level);
 }
 
+/// Sets the level by the words of the configuration; another word changes nothing.
+pub(crate) fn set_level_named(name: &str) {
+    if let Ok(level) = name.trim().parse() {
+        set_level(level);
+    }
+}
+
 /// Civil time now; a clock before 1970 counts as 1970.
 pub(crate) fn wall() -> Wall {
     let since = SystemTime::now()

@@ -1,15 +1,22 @@
 //! Causeway: one static binary, many roles. This file only chooses the role.
 
+mod accounts;
 mod arguments;
 mod ask;
+mod boot;
+mod event;
 mod files;
 mod keys;
 mod local;
 mod logging;
+mod machine;
+mod password;
 mod run;
 #[cfg(test)]
 mod scratch;
+mod signals;
 mod sock;
+mod start;
 mod store;
 
 use std::process::ExitCode;
@@ -36,8 +43,10 @@ fn main() -> ExitCode {
         Ok(Role::Version) => print(&format!("causeway {VERSION}\n")),
         Ok(Role::Run(options)) => run::run(options),
         Ok(Role::CommandLine(options)) => local::client::command_line(&options),
-        Ok(role @ (Role::Init | Role::System(_) | Role::Console { .. })) => {
-            eprintln!("causeway: {role:?} is not part of this build");
+        Ok(Role::Init) => boot::init::run(),
+        Ok(Role::System(arguments)) => boot::system::run(&arguments),
+        Ok(Role::Console { .. }) => {
+            eprintln!("causeway: the console is not part of this build");
             ExitCode::from(FAILED)
         }
         Err(Fault(reason)) => {

@@ -6,3 +6,4 @@
 
 pub(crate) mod client;
 pub(crate) mod protocol;
+pub(crate) mod server;

@@ -14,7 +14,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::stream::{Io, Ready};
 use super::tls::Handshake;
-use super::{Event, Shared, peer, stream};
+use super::{Shared, peer, stream};
+use crate::event::Event;
 
 /// Connections that the kernel keeps until we accept them; a wave of phones after a restart.
 const BACKLOG: i32 = 4_096;

@@ -14,7 +14,8 @@ use smol::lock::SemaphoreGuardArc;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::stream::{Io, Ready};
-use super::{Event, Shared, peer, stream};
+use super::{Shared, peer, stream};
+use crate::event::Event;
 
 /// Opens a stream and reports it, or why not.
 pub(super) async fn open(

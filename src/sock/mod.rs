@@ -29,21 +29,11 @@ use smol::channel::Sender;
 use smol::lock::Semaphore;
 use smol::{Executor, LocalExecutor, Task};
 
-pub(crate) use peer::Credentials;
-pub(crate) use tls::{Tls, WebStream};
+use crate::event::Event;
 
-/// What tasks report to the loop.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// Something for the engine.
-    Input(Input),
-    /// A stream is ready: to be kept, and told to the engine.
-    Opened(stream::Ready),
-    /// `init` asks whether the loop is alive (SPEC AP1).
-    Ping(u32),
-    /// The process is to stop in good order; why.
-    Stop(&'static str),
-}
+pub(crate) use peer::Credentials;
+pub(crate) use stream::Ready;
+pub(crate) use tls::{Tls, WebStream};
 
 /// Serves one encrypted web connection to its end.
 pub(crate) type WebFace =
@@ -240,8 +230,8 @@ impl Sockets {
     }
 
     /// Keeps a stream that is ready; `None` when it was closed meanwhile.
-    pub(crate) fn opened(&mut self, ready: stream::Ready) -> Option<Input> {
-        let stream::Ready {
+    pub(crate) fn opened(&mut self, ready: Ready) -> Option<Input> {
+        let Ready {
             stream,
             listener,
             ends,

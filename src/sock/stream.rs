@@ -20,7 +20,8 @@ use smol::lock::SemaphoreGuardArc;
 use smol::{LocalExecutor, Task, future};
 use socket2::{SockRef, TcpKeepalive};
 
-use super::{Event, Shared};
+use super::Shared;
+use crate::event::Event;
 
 /// Bytes read from a stream at one time.
 const READ_BYTES: usize = 16 * 1024;

@@ -19,7 +19,7 @@ use smol::channel::Sender;
 use smol::{LocalExecutor, Task, future};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::Event;
+use crate::event::Event;
 
 /// A UDP socket: a task reads it, the loop sends.
 pub(super) struct Datagrams {
@@ -176,7 +176,9 @@ fn receive(
             continue;
         };
         let mut bytes = Vec::with_capacity(message.bytes);
-        message.iovs().for_each(|part| bytes.extend_from_slice(part));
+        message
+            .iovs()
+            .for_each(|part| bytes.extend_from_slice(part));
         inputs.push_back(Input::Datagram {
             listener,
             from,

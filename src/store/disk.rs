@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use causeway_engine::base::limits;
 use causeway_engine::base::store::{Record, Table, Write};
@@ -57,28 +58,21 @@ pub(super) struct Disk {
     database: Option<Database>,
     /// Commits so far, this file's whole life long.
     commits: u64,
-    seal: Seal,
+    seal: Arc<Seal>,
 }
 
 impl Disk {
-    /// Opens or makes the file and reads all of it. The seal comes back with a fault.
-    pub(super) fn open(path: &Path, seal: Seal) -> Result<(Self, Vec<Record>), (OpenFault, Seal)> {
-        let opened = open_file(path).and_then(|database| {
-            let (records, commits) = read_all(&database, &seal)?;
-            Ok((database, records, commits))
-        });
-        match opened {
-            Ok((database, records, commits)) => Ok((
-                Self {
-                    path: path.to_owned(),
-                    database: Some(database),
-                    commits,
-                    seal,
-                },
-                records,
-            )),
-            Err(fault) => Err((fault, seal)),
-        }
+    /// Opens or makes the file and reads all of it.
+    pub(super) fn open(path: &Path, seal: &Arc<Seal>) -> Result<(Self, Vec<Record>), OpenFault> {
+        let database = open_file(path)?;
+        let (records, commits) = read_all(&database, seal)?;
+        let disk = Self {
+            path: path.to_owned(),
+            database: Some(database),
+            commits,
+            seal: Arc::clone(seal),
+        };
+        Ok((disk, records))
     }
 
     /// Makes all writes durable, or none. The error says why, for a person.

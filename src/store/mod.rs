@@ -11,6 +11,7 @@ mod writer;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use causeway_engine::base::store::Record;
 use causeway_engine::base::time::Wall;
@@ -43,23 +44,22 @@ impl Store {
         faults: &mut Vec<String>,
     ) -> io::Result<Self> {
         let path = data.join(FILE);
-        match Disk::open(&path, seal) {
-            Ok((disk, records)) => Ok(Self { records, disk }),
-            Err((OpenFault::Refused(reason), _)) => {
-                Err(io::Error::other(format!("{}: {reason}", path.display())))
-            }
-            Err((OpenFault::Unreadable(reason), seal)) => {
+        let seal = Arc::new(seal);
+        let opened = match Disk::open(&path, &seal) {
+            Err(OpenFault::Unreadable(reason)) => {
                 let aside = files::set_aside(&path, now)?;
                 faults.push(format!(
                     "The store could not be read ({reason}). It was kept as {} and a new one was \
                      begun.",
                     aside.display()
                 ));
-                let (disk, records) = Disk::open(&path, seal)
-                    .map_err(|(fault, _)| io::Error::other(fault.to_string()))?;
-                Ok(Self { records, disk })
+                Disk::open(&path, &seal)
             }
-        }
+            opened => opened,
+        };
+        let (disk, records) =
+            opened.map_err(|fault| io::Error::other(format!("{}: {fault}", path.display())))?;
+        Ok(Self { records, disk })
     }
 
     /// Starts the writer thread; `done` is called there with each answer, in order.

@@ -113,3 +113,6 @@ pub const COMMAND_LINES: usize = 32;
 
 /// Datagrams that wait for the network on one socket; beyond it the oldest is lost.
 pub const DATAGRAM_QUEUE: usize = 8_192;
+
+/// Requests to the machine's `system` role that wait to be sent.
+pub const MACHINE_REQUESTS: usize = 256;
