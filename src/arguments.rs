@@ -38,7 +38,7 @@ pub(crate) enum Role {
     /// Process 1 of the appliance (SPEC AP1).
     Init,
     /// The privileged helper of the appliance (SPEC AP2); the arguments are its own affair.
-    System(Vec<String>),
+    System(Vec<OsString>),
     /// The gateway: `run` on an ordinary host (SPEC AP3), `gateway` on the appliance.
     Run(RunOptions),
     /// Command line of a running gateway.
@@ -105,7 +105,7 @@ pub(crate) fn parse(
         Some("--version" | "-V") => Ok(Role::Version),
         Some("run") => rest.run(false),
         Some("gateway") => rest.run(true),
-        Some("system") => Ok(Role::System(rest.0.map(utf8).collect::<Result<_, _>>()?)),
+        Some("system") => Ok(Role::System(rest.0.collect())),
         Some("cli") => rest.command_line(),
         Some("console") => rest.console(),
         Some(_) | None => Err(Fault(format!("there is no role {}", role.display()))),
