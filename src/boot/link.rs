@@ -62,11 +62,9 @@ impl Link {
         Ok(Self { socket })
     }
 
-    /// A second handle on the same end.
-    pub(crate) fn duplicate(&self) -> io::Result<Self> {
-        Ok(Self {
-            socket: self.socket.try_clone()?,
-        })
+    /// The number of the descriptor, for the command line of a child.
+    pub(crate) fn number(&self) -> String {
+        self.socket.as_raw_fd().to_string()
     }
 
     /// Sends one value. `WouldBlock` when the other end does not read and we may not wait.

@@ -4,7 +4,7 @@
 //! the gateway asks is judged by [`guard`] before a byte of it reaches the kernel.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, RawFd};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
     match start(arguments).and_then(|mut system| system.serve()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("system: {fault}");
+            print(&format!("{fault}"));
             ExitCode::FAILURE
         }
     }
@@ -250,13 +250,18 @@ impl System {
     fn refuse(&mut self, sequence: Option<u32>, reason: &str) -> io::Result<()> {
         self.refusals = self.refusals.saturating_add(1);
         if self.refusals <= REFUSALS_PRINTED {
-            eprintln!("system: refused: {reason}");
+            print(&format!("refused: {reason}"));
         }
         self.gateway.send(&MachineReport::Refused {
             sequence,
             reason: reason.to_owned(),
         })
     }
+}
+
+/// A line on the console. It does not wait for a terminal, so a write may fail.
+fn print(text: &str) {
+    let _ = writeln!(io::stderr(), "system: {text}");
 }
 
 fn descriptor(text: &str) -> io::Result<RawFd> {
