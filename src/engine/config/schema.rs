@@ -241,6 +241,12 @@ pub const SCHEMA: &[Item] = &[
         "IP versions that the services of the cluster use.",
     ),
     peer(
+        "Logging Level",
+        Kind::Choice(&["Error", "Warn", "Info", "Debug"]),
+        "Info",
+        "The least severe lines that this system logs.",
+    ),
+    peer(
         "Management Interface Port",
         PORT,
         "443",
