@@ -7,7 +7,8 @@ use crate::tools::{Done, cargo, fault, read, run, target};
 /// The binary's upper bound when the product is complete, in bytes (DESIGN section 4).
 pub const BYTES_MAX: usize = 10 << 20;
 
-const TRIPLE: &str = "x86_64-unknown-linux-musl";
+/// The target that the product is built for.
+pub const TRIPLE: &str = "x86_64-unknown-linux-musl";
 
 /// Where the release is.
 pub fn path() -> PathBuf {

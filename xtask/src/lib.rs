@@ -3,8 +3,11 @@
 //!
 //! Start reading at [`image`] (how the disk image is made).
 
+pub mod bench;
 pub mod binary;
+pub mod gate;
 pub mod image;
 pub mod lab;
+pub mod licences;
 pub mod setup;
 pub mod tools;

@@ -1,10 +1,10 @@
-//! `cargo xtask COMMAND`: set-up, build, image. This file only reads the arguments.
+//! `cargo xtask COMMAND`: set-up, build, image, run, test, bench. This file only reads the arguments.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use xtask::tools::Done;
-use xtask::{binary, image, setup};
+use xtask::tools::{Done, fault};
+use xtask::{bench, binary, gate, image, setup};
 
 const HELP: &str = "\
 cargo xtask COMMAND: everything around the product
@@ -14,6 +14,11 @@ cargo xtask COMMAND: everything around the product
   image [--binary FILE]
                     build, then make the disk image target/image/causeway.img;
                     --binary takes a program made elsewhere instead of building
+  test [--quick]    everything that must hold, in order; --quick boots no machines
+  ci                the same as test
+  bench [sip] [--bench FILE]
+                    figures of this build; with sip, beside Kamailio by the benchmark program
+                    FILE (../shared/bench/sip/sip_bench.py)
   help              print this
 
 Exit status: 0 done, 1 not done, 2 wrong arguments.
@@ -28,6 +33,11 @@ fn main() -> ExitCode {
         ["build"] => build(),
         ["image"] => build().and_then(|()| make_image(&binary::path())),
         ["image", "--binary", file] => make_image(Path::new(file)),
+        ["test" | "ci"] => test(false),
+        ["test" | "ci", "--quick"] => test(true),
+        ["bench"] => bench::run(false, None),
+        ["bench", "sip"] => bench::run(true, None),
+        ["bench", "sip", "--bench", file] => bench::run(true, Some(Path::new(file))),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
@@ -43,6 +53,14 @@ fn main() -> ExitCode {
             eprintln!("xtask: {reason}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn test(quick: bool) -> Done {
+    if gate::run(quick)? {
+        Ok(())
+    } else {
+        fault("the gate is shut")
     }
 }
 
