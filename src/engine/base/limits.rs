@@ -116,3 +116,6 @@ pub const DATAGRAM_QUEUE: usize = 8_192;
 
 /// Requests to the machine's `system` role that wait to be sent.
 pub const MACHINE_REQUESTS: usize = 256;
+
+/// Removed items that an owner remembers for peers that come back.
+pub const TOMBSTONES: usize = 10_000;
