@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::SigSet;
 use nix::unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid, setsid};
 
 use super::link::Link;
@@ -109,6 +110,8 @@ fn output() -> Stdio {
 
 /// In the child, before it becomes the role.
 fn prepare(links: &[RawFd], rights: Rights, own_terminal: bool) -> io::Result<()> {
+    // Process 1 blocks the signals that it reads like a socket; a child would inherit that.
+    SigSet::empty().thread_set_mask()?;
     setsid()?;
     if own_terminal {
         // SAFETY: a call with plain numbers; the terminal is our standard input.
@@ -122,7 +125,8 @@ fn prepare(links: &[RawFd], rights: Rights, own_terminal: bool) -> io::Result<()
     match rights {
         Rights::Root => Ok(()),
         Rights::Gateway => {
-            setrlimit(Resource::RLIMIT_NOFILE, GATEWAY_FILES, GATEWAY_FILES)?;
+            // A wish: with the former limit it serves fewer streams.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, GATEWAY_FILES, GATEWAY_FILES);
             become_user(Some(BIND_LOW_PORTS))
         }
         Rights::User => become_user(None),
@@ -173,4 +177,51 @@ fn set_capabilities(low: u32) -> io::Result<()> {
         )
     };
     Ok(Errno::result(result).map(drop)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a child with these rights finds of itself in `/proc`.
+    fn status(rights: Rights) -> Vec<(String, String)> {
+        if !nix::unistd::geteuid().is_root() {
+            panic!("not run: 1 (root is needed to give up its rights)");
+        }
+        let mut command = Command::new("cat");
+        command.arg("/proc/self/status");
+        // SAFETY: as in `start`, but for other threads of the test, whose locks are not taken.
+        unsafe {
+            command.pre_exec(move || prepare(&[], rights, false));
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let pairs = text.lines().filter_map(|line| line.split_once(":\t"));
+        pairs
+            .map(|(key, value)| (key.to_owned(), value.trim().to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn the_gateway_keeps_low_ports_and_nothing_else() {
+        for (rights, kept) in [
+            (Rights::Gateway, "0000000000000400"),
+            (Rights::User, "0000000000000000"),
+        ] {
+            let status = status(rights);
+            let value = |key: &str| {
+                let found = status.iter().find(|(name, _)| name == key);
+                found.map(|(_, value)| value.as_str()).unwrap_or_default()
+            };
+            assert_eq!(value("Uid"), "100\t100\t100\t100");
+            assert_eq!(value("Gid"), "100\t100\t100\t100");
+            assert_eq!(value("Groups"), "");
+            assert_eq!(value("NoNewPrivs"), "1");
+            assert_eq!(value("SigBlk"), "0000000000000000");
+            for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+                assert_eq!(value(set), kept, "{set}");
+            }
+        }
+    }
 }

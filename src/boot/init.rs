@@ -445,13 +445,19 @@ impl Init {
     }
 
     /// Waits until there are no children, at most for `time`.
-    fn all_end(&self, time: Duration) -> bool {
+    fn all_end(&mut self, time: Duration) -> bool {
         let end = Instant::now() + time;
         loop {
             match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
                 Err(Errno::ECHILD) => return true,
                 Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(20)),
-                Ok(_) | Err(_) => {}
+                Ok(status) => {
+                    let name = status.pid().and_then(|pid| self.roles.name(pid));
+                    if let Some(name) = name {
+                        self.say(&format!("{name} ended"));
+                    }
+                }
+                Err(_) => {}
             }
             if Instant::now() >= end {
                 return false;

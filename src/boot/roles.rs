@@ -188,6 +188,16 @@ impl Roles {
         self.children.iter().filter_map(waits).min()
     }
 
+    /// The role that runs as this process.
+    pub(super) fn name(&self, pid: Pid) -> Option<String> {
+        let runs =
+            |child: &&Child| matches!(child.state, State::Runs { pid: own, .. } if own == pid);
+        self.children
+            .iter()
+            .find(runs)
+            .map(|child| child.what.name())
+    }
+
     /// Whether the gateway is running.
     pub(super) fn gateway_runs(&self) -> bool {
         let runs = |child: &Child| matches!(child.state, State::Runs { .. });
