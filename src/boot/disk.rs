@@ -21,9 +21,6 @@ pub(super) const DATA: &str = "/data";
 /// Name of the partition in the partition table.
 const NAME: &str = "data";
 
-/// Disks behind slow adapters show up late.
-const APPEARS: Duration = Duration::from_secs(20);
-
 /// `BLKPG` and `BLKPG_RESIZE_PARTITION` (`linux/blkpg.h`).
 const BLKPG: libc::Ioctl = 0x1269;
 const BLKPG_RESIZE_PARTITION: libc::c_int = 3;
@@ -50,9 +47,9 @@ struct Partition {
     number: i32,
 }
 
-/// Finds, enlarges and mounts the data partition.
-pub(super) fn mount_data(say: &mut dyn FnMut(&str)) -> Result<(), String> {
-    let partition = wait_for_partition(say)?;
+/// Finds, enlarges and mounts the data partition; waits `patience` for its disk to show up.
+pub(super) fn mount_data(patience: Duration, say: &mut dyn FnMut(&str)) -> Result<(), String> {
+    let partition = wait_for_partition(patience, say)?;
     let device = partition.device.display();
     match enlarge(&partition) {
         Ok(Some(mebibytes)) => say(&format!("data: {device} now has {mebibytes} MiB")),
@@ -138,7 +135,7 @@ pub(super) fn save_seed(path: &Path) -> io::Result<()> {
     }
 }
 
-fn wait_for_partition(say: &mut dyn FnMut(&str)) -> Result<Partition, String> {
+fn wait_for_partition(patience: Duration, say: &mut dyn FnMut(&str)) -> Result<Partition, String> {
     let start = Instant::now();
     loop {
         let mut found = partitions(Path::new("/sys/class/block"), NAME);
@@ -151,7 +148,7 @@ fn wait_for_partition(say: &mut dyn FnMut(&str)) -> Result<Partition, String> {
             }
             return Ok(first);
         }
-        if start.elapsed() > APPEARS {
+        if start.elapsed() > patience {
             return Err(format!("there is no partition named {NAME}"));
         }
         std::thread::sleep(Duration::from_millis(100));

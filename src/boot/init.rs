@@ -42,11 +42,17 @@ pub(super) const GATEWAY_FOLDER: &str = "/data/gateway";
 /// How long the roles may take to end.
 const END_TIME: Duration = Duration::from_secs(5);
 
+/// Disks behind slow adapters show up late.
+const DISK_APPEARS: Duration = Duration::from_secs(20);
+
 /// How long to wait before the data partition is tried again.
 const DATA_RETRY: Duration = Duration::from_secs(30);
 
+/// One phase of the boot: its name on the console, and what it does.
+type Phase = (&'static str, fn(&mut Init));
+
 /// The boot, in order. Each phase says on the console what it did.
-const PHASES: [(&str, fn(&mut Init)); 11] = [
+const PHASES: [Phase; 11] = [
     ("file systems", Init::mount),
     ("signals", Init::catch_signals),
     ("kernel settings", Init::settings),
@@ -172,7 +178,7 @@ impl Init {
         if let Some(fault) = fault {
             self.say(&fault);
         }
-        for (key, value) in &machine.dmi {
+        for (key, value) in machine.dmi.iter().filter(|(_, value)| !value.is_empty()) {
             self.say(&format!("{key}: {value}"));
         }
         let verified = if profile.verified { "yes" } else { "no" };
@@ -211,15 +217,19 @@ impl Init {
     }
 
     fn data(&mut self) {
+        self.mount_data(DISK_APPEARS);
+    }
+
+    fn mount_data(&mut self, patience: Duration) {
         let memory = kernel::argument(&self.command_line, "causeway.data");
         let mut lines = Vec::new();
         let mounted = match memory.as_deref() {
             Some("memory") => disk::mount_memory().map(|()| {
                 lines.push("in memory only: everything is lost at the end".to_owned());
             }),
-            Some(_) | None => disk::mount_data(&mut |line| lines.push(line.to_owned())),
+            Some(_) | None => disk::mount_data(patience, &mut |line| lines.push(line.to_owned())),
         };
-        self.say_all(lines, "mounted");
+        self.say_all(lines, "looked for");
         let prepared = mounted.and_then(|()| {
             folder(OWN_FOLDER, 0)?;
             folder(GATEWAY_FOLDER, super::children::GATEWAY_ID)
@@ -293,7 +303,7 @@ impl Init {
             self.say(&format!("the watchdog cannot be fed: {fault}"));
         }
         if self.data.is_err_and(|retry| now >= retry) {
-            self.data();
+            self.mount_data(Duration::ZERO);
             self.random();
             self.start_watchdog();
         }
@@ -437,9 +447,9 @@ impl Init {
             watchdog.stop();
         }
         loop {
-            if let Err(fault) = reboot(mode) {
-                self.say(&format!("not done: {fault}"));
-            }
+            // Whoever comes back from this call was refused.
+            let Err(fault) = reboot(mode);
+            self.say(&format!("not done: {fault}"));
             std::thread::sleep(Duration::from_secs(10));
         }
     }

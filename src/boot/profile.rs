@@ -95,9 +95,7 @@ impl Profile {
             let card = match lan.as_ref()? {
                 Card::Slot(slot) => cards.iter().find(|card| card.slot == *slot),
                 Card::Order { number, drivers } => {
-                    let fits = |card: &&Found| {
-                        drivers.is_empty() || drivers.iter().any(|driver| *driver == card.driver)
-                    };
+                    let fits = |card: &&Found| drivers.is_empty() || drivers.contains(&card.driver);
                     cards.iter().filter(fits).nth(number.checked_sub(1)?)
                 }
             };

@@ -4,6 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::config::settings::{ClusterSettings, NetSettings, SipSettings, WebSettings};
+use crate::config::tree::Tree;
+
 /// All that [`super::Net`] brings about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -41,4 +44,99 @@ pub struct Openings {
     pub peer_udp: Vec<u16>,
     /// Addresses of the other peers of the cluster.
     pub peers: Vec<IpAddr>,
+}
+
+/// What the configuration means for interfaces, routes and firewall.
+impl From<&Tree> for Wanted {
+    fn from(tree: &Tree) -> Self {
+        let net = NetSettings::from(tree);
+        let (mut gateway4, mut gateway6) = (None, None);
+        for gateway in net
+            .gateways
+            .iter()
+            .filter(|gateway| !gateway.is_unspecified())
+        {
+            match gateway {
+                IpAddr::V4(gateway) => gateway4 = gateway4.or(Some(*gateway)),
+                IpAddr::V6(gateway) => gateway6 = gateway6.or(Some(*gateway)),
+            }
+        }
+        Self {
+            lans: net.lans.map(|lan| Lan {
+                addresses: lan.addresses,
+                mtu: u16::try_from(lan.mtu).ok(),
+            }),
+            gateway4,
+            gateway6,
+            host_name: net.host_name,
+            openings: Openings::from(tree),
+        }
+    }
+}
+
+impl From<&Tree> for Openings {
+    fn from(tree: &Tree) -> Self {
+        // Ports do not depend on where they are listened on.
+        let anywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let sip = SipSettings::new(tree, anywhere);
+        let web = WebSettings::new(tree, anywhere);
+        let cluster = ClusterSettings::from(tree);
+        Self {
+            tcp: web.port.into_iter().chain(sip.tcp).collect(),
+            udp: sip.udp.into_iter().collect(),
+            peer_tcp: Vec::from([cluster.configuration_port, cluster.state_port]),
+            peer_udp: Vec::from([cluster.state_port]),
+            // A peer given by name is let in when its name has been resolved to an address.
+            peers: cluster
+                .peers
+                .iter()
+                .filter_map(|peer| peer.parse().ok())
+                .filter(|peer| !cluster.own.contains(peer))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::path::Path;
+    use crate::config::revision::Change;
+    use crate::config::value::Value;
+    use std::vec;
+
+    #[test]
+    fn the_configuration_says_what_is_wanted() {
+        let mut tree = Tree::default();
+        for (path, value) in [
+            ("Ethernet 1 IP V4 Address", "192.0.2.1"),
+            ("Ethernet 1 IP V4 SubnetMask", "255.255.255.128"),
+            ("IP Gateway", "192.0.2.126"),
+            ("Alternates Peer 1 Address", "192.0.2.1"),
+            ("Alternates Peer 2 Address", "192.0.2.2"),
+            ("Alternates Peer 3 Address", "peer3.example"),
+        ] {
+            tree.apply(&Change {
+                path: Path::parse(path).unwrap(),
+                value: Some(Value::Text(value.into())),
+            });
+        }
+        let wanted = Wanted::from(&tree);
+        assert_eq!(
+            wanted.lans[0].addresses,
+            [("192.0.2.1".parse().unwrap(), 25)]
+        );
+        assert_eq!(wanted.lans[0].mtu, Some(1500));
+        assert!(wanted.lans[1].addresses.is_empty());
+        assert_eq!(wanted.gateway4, "192.0.2.126".parse().ok());
+        assert_eq!(wanted.gateway6, None);
+        let expected = Openings {
+            tcp: vec![443, 5060],
+            udp: vec![5060],
+            peer_tcp: vec![4371, 4372],
+            peer_udp: vec![4372],
+            peers: vec!["192.0.2.2".parse().unwrap()],
+        };
+        assert_eq!(wanted.openings, expected);
+    }
 }
