@@ -119,3 +119,21 @@ pub const MACHINE_REQUESTS: usize = 256;
 
 /// Removed items that an owner remembers for peers that come back.
 pub const TOMBSTONES: usize = 10_000;
+
+/// Alarms raised at one time.
+pub const ALARMS: usize = 256;
+
+/// Changes of shared items in one frame.
+pub const ITEMS_PER_FRAME: usize = 256;
+
+/// Bytes of a configuration snapshot; a whole configuration is some hundred KiB.
+pub const SNAPSHOT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of one part of a snapshot.
+pub const SNAPSHOT_PART_BYTES: usize = 256 * 1024;
+
+/// Revisions in one frame.
+pub const REVISIONS_PER_FRAME: usize = 64;
+
+/// Round trip above which an alarm says that peers are too far apart (SPEC CL4).
+pub const ROUND_TRIP_MAX: Duration = Duration::from_millis(80);

@@ -1,3 +1,780 @@
 //! One cluster of up to six peers: epochs, configuration replication, shared state, beats.
+//!
+//! * Who is followed: [`promise`]. Nobody is elected; the administrator chooses, and the choice
+//!   is made safe.
+//! * Configuration plane: `replicate`. One writer, the primary; revisions are pushed as a hash
+//!   chain, a snapshot where they do not fit.
+//! * Dynamic plane: `share`. Every item has one owner; outcomes are shipped, never operations.
+//! * Links and identities: this file. The peer with the lower address dials, both planes.
+//!
+//! Not Raft: a cluster of two with one peer dead must stay configurable, and calls must never wait
+//! for a quorum. Not gossip: there are six known members. This module knows no call and no SIP.
 
+mod peer;
+pub mod promise;
+mod replicate;
+mod report;
+mod share;
 pub mod status;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use crate::base::digest::{equal, hmac_sha256, sha256};
+use crate::base::ids::{PeerId, Position, StreamId, StreamIds};
+use crate::base::limits;
+use crate::base::random::Random;
+use crate::base::socket::{Ends, PeerProof, Service};
+use crate::base::store::{Record, Table, Write};
+use crate::base::time::{Instant, Wall};
+use crate::config::Configuration;
+use crate::config::schema::SCHEMA;
+use crate::config::settings::ClusterSettings;
+use crate::directory::Directory;
+use crate::wire::peer::{Hello, Message, encode};
+
+use peer::{Link, Peer};
+use promise::Promise;
+use replicate::Replication;
+
+/// How long a link may take to exchange hellos.
+const HELLO_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Silence of beats after which a link is given up and dialled anew.
+const LINK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often digests are compared.
+const DIGEST_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How late our own timer may be before what we think of others is worth nothing.
+const STALL: Duration = Duration::from_secs(1);
+
+/// Something happened that concerns the cluster.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "fields are as in crate::io::Input")]
+pub enum Input {
+    /// A stream of a peer service is ready; `dialled` if by us.
+    Opened {
+        stream: StreamId,
+        service: Service,
+        ends: Ends,
+        peer: PeerProof,
+        dialled: bool,
+    },
+    /// Bytes arrived on a stream.
+    Received { stream: StreamId, bytes: Vec<u8> },
+    /// A stream ended or could not be opened.
+    Closed { stream: StreamId, reason: String },
+    /// A datagram arrived at the beat socket.
+    Datagram { from: SocketAddr, bytes: Vec<u8> },
+    /// Writes asked for by [`Action::Persist`] are on the disk, or why not.
+    Written {
+        token: u64,
+        result: Result<(), String>,
+    },
+}
+
+/// Something to do.
+#[derive(Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields are as in crate::io::Action")]
+pub enum Action {
+    /// Open a stream; answered by `Opened` or `Closed`.
+    Connect {
+        stream: StreamId,
+        service: Service,
+        from: IpAddr,
+        to: SocketAddr,
+    },
+    /// Send bytes.
+    Write { stream: StreamId, bytes: Vec<u8> },
+    /// Close a stream.
+    Close { stream: StreamId },
+    /// Send a datagram from the beat socket.
+    Beat { to: SocketAddr, bytes: Vec<u8> },
+    /// Make writes durable; answered by `Written`.
+    Persist { token: u64, writes: Vec<Write> },
+    /// A line for the log.
+    Log { level: log::Level, text: String },
+}
+
+/// What a cluster engine is made from.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// This peer.
+    pub own: PeerId,
+    /// Version of the software.
+    pub software: &'a str,
+    /// Randomness for the spread of dialling.
+    pub random: Random,
+    /// Names for the streams that it opens.
+    pub streams: StreamIds,
+    /// What the store held.
+    pub records: &'a [Record],
+}
+
+/// This peer as a member of its cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    own: PeerId,
+    software: String,
+    schema: [u8; 32],
+    random: Random,
+    streams: StreamIds,
+    /// `None` outside a cluster.
+    settings: Option<ClusterSettings>,
+    secret: Option<String>,
+    peers: Vec<Peer>,
+    /// Identities met first at each address, durable.
+    pins: BTreeMap<String, PeerId>,
+    promise: Promise,
+    /// A promise on its way to the disk.
+    promising: Option<(u64, Promise)>,
+    replication: Replication,
+    tokens: u64,
+    timers: Timers,
+    /// Digests that differed: faults of our own, mended and counted.
+    repairs: u64,
+    actions: VecDeque<Action>,
+}
+
+#[derive(Debug, Default)]
+struct Timers {
+    beat: Instant,
+    digest: Instant,
+    share: Option<Instant>,
+    /// When a wake-up was expected, to notice that we stalled.
+    expected: Option<Instant>,
+}
+
+impl Cluster {
+    /// The engine of a peer that has just started.
+    pub fn new(now: Instant, start: Start<'_>, configuration: &Configuration) -> Self {
+        let schema: Vec<u8> = SCHEMA
+            .iter()
+            .flat_map(|item| item.pattern.bytes())
+            .collect();
+        let mut cluster = Self {
+            own: start.own,
+            software: start.software.into(),
+            schema: sha256(&[&schema]),
+            random: start.random,
+            streams: start.streams,
+            settings: None,
+            secret: None,
+            peers: Vec::new(),
+            pins: load_pins(start.records),
+            promise: Promise::load(start.records),
+            promising: None,
+            replication: Replication::default(),
+            tokens: 0,
+            timers: Timers::default(),
+            repairs: 0,
+            actions: VecDeque::new(),
+        };
+        cluster.configured(now, configuration);
+        cluster
+    }
+
+    /// The configuration has changed: peers come and go, a primary may have been chosen.
+    pub fn configured(&mut self, now: Instant, configuration: &Configuration) {
+        let settings = ClusterSettings::from(configuration.tree());
+        let settings = settings.position().is_some().then_some(settings);
+        let secret = configuration
+            .secret("Alternates Cluster Secret")
+            .map(str::to_string);
+        if self.settings != settings || self.secret != secret {
+            self.secret = secret;
+            self.rebuild_peers(now, settings);
+        }
+        self.choose(configuration);
+    }
+
+    /// Takes in what happened. Actions that follow are waiting afterwards.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        wall: Wall,
+        configuration: &mut Configuration,
+        directory: &mut Directory,
+        input: Input,
+    ) {
+        match input {
+            Input::Opened {
+                stream,
+                service,
+                ends,
+                peer,
+                dialled,
+            } => {
+                self.opened(now, stream, service, ends, peer, dialled);
+            }
+            Input::Received { stream, bytes } => {
+                self.received(now, wall, configuration, directory, stream, &bytes);
+            }
+            Input::Closed { stream, reason } => self.closed(now, stream, &reason),
+            Input::Datagram { from, bytes } => self.datagram(now, wall, from, &bytes),
+            Input::Written { token, result } => {
+                self.written(now, configuration, token, result);
+            }
+        }
+        self.share_soon(now, directory);
+    }
+
+    /// Dials, beats, compares, gives up: whatever is due.
+    pub fn handle_timeout(
+        &mut self,
+        now: Instant,
+        configuration: &mut Configuration,
+        directory: &mut Directory,
+    ) {
+        self.forgive_stall(now);
+        self.dial(now);
+        if self.timers.beat <= now {
+            self.timers.beat = now + limits::BEAT_INTERVAL;
+            self.beat(now);
+            self.drop_dead_links(now);
+        }
+        if self.timers.digest <= now {
+            self.timers.digest = now + DIGEST_INTERVAL;
+            self.send_digests(directory);
+        }
+        if self.timers.share.is_some_and(|at| at <= now) {
+            self.timers.share = None;
+            self.share(now, directory);
+        }
+        self.replication_timeout(now, configuration);
+        self.share_soon(now, directory);
+        self.timers.expected = self.poll_timeout();
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Cluster::handle_timeout`] is wanted.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let settings = self.settings.as_ref()?;
+        let services = [Service::PeerConfiguration, Service::PeerState];
+        let due = |peer: &Peer| {
+            let idle = |(service, dial): (Service, &peer::Dial)| {
+                let there = match service {
+                    Service::PeerConfiguration => peer.configuration.is_some(),
+                    _ => peer.state.is_some(),
+                };
+                (!there && dial.stream.is_none()).then_some(dial.due)
+            };
+            let dials = services.into_iter().zip(&peer.dials).filter_map(idle);
+            self.dials(settings, peer).then_some(dials.min()).flatten()
+        };
+        let dials = self.peers.iter().filter_map(due);
+        let timers = [self.timers.beat, self.timers.digest]
+            .into_iter()
+            .chain(self.timers.share);
+        dials
+            .chain(timers)
+            .chain(self.replication.poll_timeout())
+            .min()
+    }
+
+    fn rebuild_peers(&mut self, now: Instant, settings: Option<ClusterSettings>) {
+        let own = settings.as_ref().and_then(ClusterSettings::position);
+        for peer in &self.peers {
+            let links = [&peer.configuration, &peer.state];
+            for link in links.into_iter().flatten() {
+                self.actions.push_back(Action::Close {
+                    stream: link.stream,
+                });
+            }
+        }
+        let addresses = settings
+            .as_ref()
+            .map_or(&[][..], |settings| &settings.peers);
+        let placed = addresses.iter().zip(Position::all());
+        let others = placed.filter(|(_, position)| Some(*position) != own);
+        let mut peers: Vec<Peer> = others
+            .map(|(address, position)| Peer::new(position, address.clone()))
+            .collect();
+        for peer in &mut peers {
+            peer.id = self.pins.get(&peer.address).copied();
+            peer.dials.iter_mut().for_each(|dial| dial.due = now);
+            peer.met = self
+                .peers
+                .iter()
+                .any(|old| old.address == peer.address && old.met);
+        }
+        self.peers = peers;
+        let gone: Vec<String> = self
+            .pins
+            .keys()
+            .filter(|address| !addresses.contains(address))
+            .cloned()
+            .collect();
+        let forget = |address: &String| Write::Delete {
+            table: Table::Fact,
+            key: pin_key(address),
+        };
+        let writes: Vec<Write> = gone.iter().map(forget).collect();
+        gone.iter().for_each(|address| {
+            self.pins.remove(address);
+        });
+        self.persist_quietly(writes);
+        self.settings = settings;
+        self.replication.reset();
+        self.timers.beat = now;
+    }
+
+    /// The peer with the lower address dials the other.
+    fn dials(&self, settings: &ClusterSettings, peer: &Peer) -> bool {
+        settings
+            .own_address()
+            .zip(peer.ip)
+            .is_some_and(|(own, theirs)| own < theirs)
+    }
+
+    fn dial(&mut self, now: Instant) {
+        let Some(settings) = self.settings.clone() else {
+            return;
+        };
+        let Some(from) = settings.own_address() else {
+            return;
+        };
+        for place in 0..self.peers.len() {
+            if !self.dials(&settings, &self.peers[place]) {
+                continue;
+            }
+            let ports = [
+                (Service::PeerConfiguration, settings.configuration_port),
+                (Service::PeerState, settings.state_port),
+            ];
+            for (service, port) in ports {
+                let peer = &mut self.peers[place];
+                let there = peer.link(service).is_some();
+                let dial = peer.dial(service);
+                if there || dial.stream.is_some() || dial.due > now {
+                    continue;
+                }
+                let stream = self.streams.take();
+                dial.stream = Some(stream);
+                if let Some(ip) = peer.ip {
+                    let to = SocketAddr::new(ip, port);
+                    self.actions.push_back(Action::Connect {
+                        stream,
+                        service,
+                        from,
+                        to,
+                    });
+                }
+            }
+        }
+    }
+
+    fn opened(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        service: Service,
+        ends: Ends,
+        proof: PeerProof,
+        dialled: bool,
+    ) {
+        let found = self
+            .peers
+            .iter()
+            .position(|peer| peer.ip == Some(ends.remote.ip()));
+        let expected = |peer: &Peer| {
+            let ours = self
+                .settings
+                .as_ref()
+                .is_some_and(|settings| self.dials(settings, peer));
+            ours == dialled
+        };
+        let Some(place) = found.filter(|place| expected(&self.peers[*place])) else {
+            let text = format!("a stream from {} is closed: it is no peer", ends.remote);
+            self.actions.push_back(Action::Log {
+                level: log::Level::Info,
+                text,
+            });
+            self.actions.push_back(Action::Close { stream });
+            return;
+        };
+        let own = self.own;
+        let peer = &mut self.peers[place];
+        peer.dial(service).stream = None;
+        let fault = if proof.id == own {
+            Some("it proves this system's own identity: two peers share one key".to_string())
+        } else if peer.id.is_some_and(|id| id != proof.id) {
+            Some("its identity is not the one met before; remove and add the peer to accept".into())
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            return self.refuse(now, place, service, stream, fault);
+        }
+        let hello = self.hello(&proof, dialled);
+        let peer = &mut self.peers[place];
+        let reader = Default::default();
+        let link = Link {
+            stream,
+            proof,
+            dialled,
+            reader,
+            hello: None,
+            since: now,
+        };
+        if let Some(old) = peer.link(service).take() {
+            self.actions.push_back(Action::Close { stream: old.stream });
+            self.peers[place].lost(service);
+        }
+        *self.peers[place].link(service) = Some(link);
+        self.write(stream, &Message::Hello(hello));
+    }
+
+    fn received(
+        &mut self,
+        now: Instant,
+        wall: Wall,
+        configuration: &mut Configuration,
+        directory: &mut Directory,
+        stream: StreamId,
+        bytes: &[u8],
+    ) {
+        let Some((place, service)) = self.find(stream) else {
+            return;
+        };
+        if let Some(link) = self.peers[place].link(service) {
+            link.reader.push(bytes);
+        }
+        // A message may end the link; then nothing more is read from it.
+        while let Some(link) = self.peers[place]
+            .link(service)
+            .as_mut()
+            .filter(|l| l.stream == stream)
+        {
+            let greeted = link.hello.is_some();
+            match link.reader.poll() {
+                Ok(None) => return,
+                Err(fault) => return self.refuse(now, place, service, stream, fault.to_string()),
+                Ok(Some(Message::Hello(hello))) if !greeted => {
+                    self.peers[place].last_contact = Some(wall);
+                    self.greeted(now, configuration, directory, place, service, hello);
+                }
+                Ok(Some(Message::Refused(reason))) => {
+                    self.peers[place].refusal = Some(format!("it refuses this system: {reason}"));
+                    self.drop_link(now, place, service);
+                }
+                Ok(Some(message)) if greeted => {
+                    self.peers[place].last_contact = Some(wall);
+                    let fits = match service {
+                        Service::PeerConfiguration => {
+                            self.configuration_message(now, configuration, place, message)
+                        }
+                        _ => self.state_message(now, directory, place, message),
+                    };
+                    if !fits {
+                        let fault = "a message that does not belong here".to_string();
+                        return self.refuse(now, place, service, stream, fault);
+                    }
+                }
+                Ok(Some(_)) => {
+                    let fault = "a message before the hello".to_string();
+                    return self.refuse(now, place, service, stream, fault);
+                }
+            }
+        }
+    }
+
+    /// Judges the hello of a peer; from here on the link stands.
+    fn greeted(
+        &mut self,
+        now: Instant,
+        configuration: &Configuration,
+        directory: &Directory,
+        place: usize,
+        service: Service,
+        hello: Hello,
+    ) {
+        let Some(settings) = &self.settings else {
+            return;
+        };
+        let Some(link) = self.peers[place].link(service) else {
+            return;
+        };
+        let (stream, proof, dialled) = (link.stream, link.proof.clone(), link.dialled);
+        let fault = if hello.cluster != settings.name {
+            Some(format!(
+                "its cluster is {:?}, this one {:?}",
+                hello.cluster, settings.name
+            ))
+        } else if !self.proves_secret(&hello, &proof, !dialled) {
+            Some("the cluster secret is not the same".to_string())
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            return self.refuse(now, place, service, stream, fault);
+        }
+        let schema = self.schema;
+        let peer = &mut self.peers[place];
+        peer.refusal = None;
+        peer.met = true;
+        peer.software = Some(hello.software.clone());
+        peer.same_schema = hello.schema == schema;
+        peer.dial(service).reset(now);
+        if let Some(link) = peer.link(service) {
+            link.hello = Some(hello);
+        }
+        if service == Service::PeerState {
+            peer.beats.begin(&proof.binding);
+            self.timers.beat = now;
+        }
+        self.pin(place, proof.id);
+        match service {
+            Service::PeerConfiguration => self.send_state(configuration, place),
+            _ => self.want_items(directory, place),
+        }
+    }
+
+    /// Notes the identity of a peer that was met for the first time.
+    fn pin(&mut self, place: usize, id: PeerId) {
+        let peer = &mut self.peers[place];
+        if peer.id == Some(id) {
+            return;
+        }
+        peer.id = Some(id);
+        let address = peer.address.clone();
+        let write = Write::Put {
+            table: Table::Fact,
+            key: pin_key(&address),
+            value: id.0.to_vec(),
+        };
+        self.pins.insert(address, id);
+        self.persist_quietly(alloc::vec![write]);
+    }
+
+    fn datagram(&mut self, now: Instant, wall: Wall, from: SocketAddr, bytes: &[u8]) {
+        let of = |peer: &&mut Peer| peer.ip == Some(from.ip());
+        let Some(peer) = self.peers.iter_mut().find(of) else {
+            return;
+        };
+        if let Some(id) = peer.id
+            && peer.beats.hear(now, id, bytes)
+        {
+            peer.last_contact = Some(wall);
+        }
+    }
+
+    fn beat(&mut self, now: Instant) {
+        let Some(port) = self.settings.as_ref().map(|settings| settings.state_port) else {
+            return;
+        };
+        for peer in &mut self.peers {
+            if let (Some(ip), Some(bytes)) = (peer.ip, peer.beats.next(now, self.own)) {
+                self.actions.push_back(Action::Beat {
+                    to: SocketAddr::new(ip, port),
+                    bytes,
+                });
+            }
+        }
+    }
+
+    fn drop_dead_links(&mut self, now: Instant) {
+        for place in 0..self.peers.len() {
+            let silent = !self.peers[place].is_heard(now, LINK_PATIENCE);
+            for service in [Service::PeerConfiguration, Service::PeerState] {
+                let Some(link) = self.peers[place].link(service) else {
+                    continue;
+                };
+                let age = now.since(link.since);
+                let dead = (link.hello.is_none() && age > HELLO_PATIENCE)
+                    || (silent && age > LINK_PATIENCE);
+                if dead {
+                    self.drop_link(now, place, service);
+                }
+            }
+        }
+    }
+
+    /// After a stall of our own, silence of others proves nothing.
+    fn forgive_stall(&mut self, now: Instant) {
+        let Some(expected) = self.timers.expected else {
+            return;
+        };
+        if now.since(expected) <= STALL {
+            return;
+        }
+        for peer in &mut self.peers {
+            let heard = peer.beats.heard_at;
+            if heard.is_some_and(|at| expected.since(at) < limits::BEAT_FAILED) {
+                peer.beats.heard_at = Some(now);
+            }
+        }
+    }
+
+    fn closed(&mut self, now: Instant, stream: StreamId, reason: &str) {
+        if let Some((place, service)) = self.find(stream) {
+            self.peers[place].lost(service);
+            let spread = self.random.below(256);
+            self.peers[place].dial(service).later(now, spread);
+            return;
+        }
+        for place in 0..self.peers.len() {
+            for service in [Service::PeerConfiguration, Service::PeerState] {
+                let spread = self.random.below(256);
+                let peer = &mut self.peers[place];
+                if peer.dial(service).stream == Some(stream) {
+                    peer.dial(service).later(now, spread);
+                    let text = format!("peer {} cannot be reached: {reason}", peer.address);
+                    self.actions.push_back(Action::Log {
+                        level: log::Level::Debug,
+                        text,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Tells the peer why, closes, and remembers the reason for the alarm.
+    fn refuse(
+        &mut self,
+        now: Instant,
+        place: usize,
+        service: Service,
+        stream: StreamId,
+        fault: String,
+    ) {
+        self.write(stream, &Message::Refused(fault.clone()));
+        let text = format!("peer {} is refused: {fault}", self.peers[place].address);
+        self.actions.push_back(Action::Log {
+            level: log::Level::Warn,
+            text,
+        });
+        self.peers[place].refusal = Some(fault);
+        if self.peers[place]
+            .link(service)
+            .as_ref()
+            .is_some_and(|link| link.stream == stream)
+        {
+            self.drop_link(now, place, service);
+        } else {
+            self.actions.push_back(Action::Close { stream });
+            let spread = self.random.below(256);
+            self.peers[place].dial(service).later(now, spread);
+        }
+    }
+
+    fn drop_link(&mut self, now: Instant, place: usize, service: Service) {
+        let spread = self.random.below(256);
+        let peer = &mut self.peers[place];
+        if let Some(link) = peer.link(service).take() {
+            self.actions.push_back(Action::Close {
+                stream: link.stream,
+            });
+        }
+        peer.lost(service);
+        peer.dial(service).later(now, spread);
+    }
+
+    fn hello(&self, proof: &PeerProof, dialled: bool) -> Hello {
+        let settings = self.settings.as_ref();
+        Hello {
+            software: self.software.clone(),
+            schema: self.schema,
+            cluster: settings.map_or_else(String::new, |settings| settings.name.clone()),
+            peers: settings.map_or_else(Vec::new, |settings| settings.peers.clone()),
+            proof: self.secret_proof(&proof.binding, dialled),
+        }
+    }
+
+    /// What proves the cluster secret over a channel, different for its two ends.
+    fn secret_proof(&self, binding: &[u8; 32], dialler: bool) -> Option<[u8; 32]> {
+        let role: &[u8] = if dialler {
+            b"causeway dialler"
+        } else {
+            b"causeway listener"
+        };
+        self.secret
+            .as_ref()
+            .map(|secret| hmac_sha256(secret.as_bytes(), &[binding, role]))
+    }
+
+    fn proves_secret(&self, hello: &Hello, proof: &PeerProof, dialler: bool) -> bool {
+        match (self.secret_proof(&proof.binding, dialler), &hello.proof) {
+            (Some(ours), Some(theirs)) => equal(&ours, theirs),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    fn find(&mut self, stream: StreamId) -> Option<(usize, Service)> {
+        let services = [Service::PeerConfiguration, Service::PeerState];
+        for (place, peer) in self.peers.iter_mut().enumerate() {
+            for service in services {
+                if peer
+                    .link(service)
+                    .as_ref()
+                    .is_some_and(|link| link.stream == stream)
+                {
+                    return Some((place, service));
+                }
+            }
+        }
+        None
+    }
+
+    fn write(&mut self, stream: StreamId, message: &Message) {
+        self.actions.push_back(Action::Write {
+            stream,
+            bytes: encode(message),
+        });
+    }
+
+    fn send(&mut self, place: usize, service: Service, message: &Message) {
+        if let Some(stream) = self.peers[place]
+            .link(service)
+            .as_ref()
+            .map(|link| link.stream)
+        {
+            self.write(stream, message);
+        }
+    }
+
+    fn token(&mut self) -> u64 {
+        self.tokens += 1;
+        self.tokens
+    }
+
+    /// Writes whose arrival nobody waits for.
+    fn persist_quietly(&mut self, writes: Vec<Write>) {
+        if !writes.is_empty() {
+            let token = self.token();
+            self.actions.push_back(Action::Persist { token, writes });
+        }
+    }
+}
+
+fn pin_key(address: &str) -> Vec<u8> {
+    [PIN, address.as_bytes()].concat()
+}
+
+/// Begin of the names of pinned identities in the store.
+const PIN: &[u8] = b"pin ";
+
+fn load_pins(records: &[Record]) -> BTreeMap<String, PeerId> {
+    let pin = |record: &Record| {
+        let address = record.key.strip_prefix(PIN)?;
+        let id = record.value.as_deref()?.try_into().ok()?;
+        Some((String::from_utf8(address.to_vec()).ok()?, PeerId(id)))
+    };
+    records
+        .iter()
+        .filter(|record| record.table == Table::Fact)
+        .filter_map(pin)
+        .collect()
+}

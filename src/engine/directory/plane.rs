@@ -263,6 +263,11 @@ impl Directory {
         self.planes.get(&owner).map_or(0, |plane| plane.digest)
     }
 
+    /// Whether an item ends before a moment.
+    pub fn expires_before(&self, at: Instant) -> bool {
+        self.poll_timeout().is_some_and(|first| first < at)
+    }
+
     /// Every living item as owner, name and contact: what all peers must agree on.
     pub fn summary(&self, now: Instant) -> Vec<(PeerId, String, Vec<u8>, Vec<u8>)> {
         let living = self.all().filter(|(_, found)| found.expires > now);
