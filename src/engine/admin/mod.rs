@@ -3,13 +3,26 @@
 //! Faces only parse and print. `node` applies a [`Command`] and answers it; nothing else changes
 //! the product. Start at [`Command`].
 
+mod commands;
+mod complete;
+mod history;
+pub mod line;
+mod outline;
+pub mod reference;
+mod settings;
+mod shown;
 pub mod status;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use crate::net::machine::Stop;
 use status::Status;
 
 /// Who asks, from where.
@@ -27,15 +40,31 @@ pub struct Actor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// A line as typed: `xStatus …`, `xConfiguration …`, `xCommand …`, `help`.
+    /// [`line::interpret`] makes an answer or one of the other commands out of it.
     Line(String),
-    /// Everything that can follow the text before the cursor.
+    /// Everything that can follow the text before the cursor; [`line::complete`] answers it.
     Complete(String),
     /// Save these items as one change, all or none: path and value as text.
     Set(Vec<(String, String)>),
+    /// As [`Command::Set`], with a note for the history: back to a former revision (SPEC RP8).
+    Restore {
+        /// Items and values as text.
+        changes: Vec<(String, String)>,
+        /// Where they come from.
+        note: String,
+    },
     /// The value of one item as text, for faces that need it (password hashes, session time-out).
     Value(String),
     /// The typed status that pages are made from.
     Status,
+    /// On a subordinate: discard the replicated configuration and take the primary's (SPEC RP6).
+    ForceConfigUpdate,
+    /// Restart the gateway, reboot, or power off (SPEC AP7).
+    Stop(Stop),
+    /// Mark every raised alarm of this id as seen (SPEC AL1).
+    AcknowledgeAlarm(u32),
+    /// End the registrations of an alias, wherever in the cluster they are (SPEC MM3).
+    Unregister(String),
 }
 
 /// What a command gave.
@@ -63,4 +92,13 @@ pub enum Answer {
 pub struct Refusal {
     /// One line per fault: what is wrong and what would be right.
     pub reasons: Vec<String>,
+}
+
+impl Refusal {
+    /// A refusal for one reason.
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self {
+            reasons: vec![reason.into()],
+        }
+    }
 }

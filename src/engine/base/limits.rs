@@ -137,3 +137,18 @@ pub const REVISIONS_PER_FRAME: usize = 64;
 
 /// Round trip above which an alarm says that peers are too far apart (SPEC CL4).
 pub const ROUND_TRIP_MAX: Duration = Duration::from_millis(80);
+
+/// Items in one saved change.
+pub const CONFIGURATION_CHANGES: usize = 1_000;
+
+/// Bytes of a revision, a bundle or a snapshot of the configuration, stored or sent.
+pub const CONFIGURATION_BYTES: usize = 900 * 1024;
+
+/// Bytes of history that go with a snapshot of the configuration.
+pub const CONFIGURATION_HISTORY_BYTES: usize = 256 * 1024;
+
+/// Bytes of each text that a revision carries beside its changes: author, address, note.
+pub const REVISION_TEXT_BYTES: usize = 256;
+
+/// Replaced configurations that are kept.
+pub const BRANCHES: usize = 8;

@@ -1,8 +1,6 @@
 //! The revisions of one scope as a hash chain on a base.
 
 use alloc::collections::VecDeque;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -14,10 +12,22 @@ use super::revision::{
 use super::schema::Scope;
 use super::tree::Tree;
 use crate::base::limits;
-use crate::base::store::{Record, Table, Write};
+use crate::base::store::{Table, Write};
 
-/// Version of the records written here.
+/// Version of what is written here to disk and wire.
 const VERSION: u8 = 1;
+
+/// Second byte of a key in [`Table::Revision`]: the base of a chain.
+pub(super) const BASE: u8 = 0;
+
+/// Second byte of a key: a revision, its number after it.
+pub(super) const REVISION: u8 = 1;
+
+/// Second byte of a key: a branch, its number after it.
+pub(super) const BRANCH: u8 = 2;
+
+/// Second byte of a key: a record that could not be used, its former key after it.
+pub(super) const ASIDE: u8 = 255;
 
 /// Where the kept revisions begin: all values at that point, and the revision that made them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +42,7 @@ pub struct Base {
 #[derive(Clone, Debug)]
 pub struct Chain {
     scope: Scope,
-    base: Base,
-    base_hash: [u8; 32],
+    base: Option<Revision>,
     base_tree: Tree,
     revisions: VecDeque<Revision>,
     tree: Tree,
@@ -42,67 +51,31 @@ pub struct Chain {
 impl Chain {
     /// A chain without revisions.
     pub fn new(scope: Scope) -> Self {
-        Self::on(
-            scope,
-            Base {
-                head: None,
-                values: Vec::new(),
-            },
-        )
-    }
-
-    /// A chain that begins at a base.
-    pub fn on(scope: Scope, base: Base) -> Self {
-        let mut tree = Tree::default();
-        open_changes(base.values.clone())
-            .iter()
-            .for_each(|change| tree.apply(change));
-        let base_hash = base.head.as_ref().map_or(GENESIS, |head| head.hash(scope));
-        let base_tree = tree.clone();
         Self {
             scope,
-            base,
-            base_hash,
-            base_tree,
+            base: None,
+            base_tree: Tree::default(),
             revisions: VecDeque::new(),
-            tree,
+            tree: Tree::default(),
         }
     }
 
-    /// The chain that the store holds. What cannot be read or does not fit is left out together
-    /// with all that follows, and reported.
-    pub fn load(scope: Scope, records: &[Record], faults: &mut Vec<String>) -> Self {
-        let mut base = None;
-        let mut stored: Vec<StoredRevision> = Vec::new();
-        for record in records
-            .iter()
-            .filter(|record| record.table == Table::Revision)
-        {
-            let (Some([byte, kind, ..]), Some(value)) = (record.key.get(..), &record.value) else {
-                continue;
-            };
-            match (*byte == scope_byte(scope), kind) {
-                (true, 0) => base = decode(value).or_else(|| note(faults, scope, "the base")),
-                (true, 1) => {
-                    stored.extend(decode(value).or_else(|| note(faults, scope, "a record")))
-                }
-                (true | false, _) => {}
-            }
+    /// A chain that begins at a base, if its values are those that its revision promises.
+    pub fn on(scope: Scope, base: Base) -> Option<Self> {
+        let mut tree = Tree::default();
+        let values = open_changes(base.values);
+        values.iter().for_each(|change| tree.apply(change));
+        let content = base.head.as_ref().map(|head| head.content);
+        if content.unwrap_or(Tree::default().hash()) != tree.hash() {
+            return None;
         }
-        stored.sort_by_key(|revision| revision.id.number);
-        let mut chain = base.map_or_else(|| Self::new(scope), |base| Self::on(scope, base));
-        for revision in stored {
-            let old = revision.id.number <= chain.number();
-            if !old && chain.push(revision.clone().open(scope)).is_err() {
-                faults.push(format!(
-                    "the stored configuration does not fit together at revision {}: the \
-                     configuration before it is used",
-                    revision.id.number
-                ));
-                break;
-            }
-        }
-        chain
+        Some(Self {
+            scope,
+            base: base.head.map(|head| head.open(scope)),
+            base_tree: tree.clone(),
+            revisions: VecDeque::new(),
+            tree,
+        })
     }
 
     /// Appends a revision.
@@ -111,7 +84,7 @@ impl Chain {
     ///
     /// Why it does not fit; the chain is unchanged.
     pub fn push(&mut self, revision: Revision) -> Result<(), ChainFault> {
-        if revision.parent != self.hash() || revision.id.number != self.number() + 1 {
+        if revision.parent != self.hash() || Some(revision.id.number) != self.next_number() {
             return Err(ChainFault::Parent);
         }
         if revision.id.epoch < self.id().epoch {
@@ -134,25 +107,22 @@ impl Chain {
     pub fn fold(&mut self) -> Vec<Write> {
         let mut writes = Vec::new();
         while self.revisions.len() > limits::REVISIONS {
-            let Some(oldest) = self.revisions.pop_front() else {
-                break;
-            };
-            oldest
-                .changes
-                .iter()
-                .for_each(|change| self.base_tree.apply(change));
-            self.base_hash = oldest.hash;
-            self.base = Base {
-                head: Some(oldest.stored()),
-                values: store_changes(&Tree::default().changes_to(&self.base_tree)),
-            };
+            let Some(oldest) = self.fold_one() else { break };
             writes.push(Write::Delete {
                 table: Table::Revision,
-                key: key(self.scope, 1, oldest.id.number),
+                key: key(self.scope, REVISION, oldest),
             });
-            writes.push(write_base(self.scope, &self.base));
+        }
+        if !writes.is_empty() {
+            writes.push(self.write_base());
         }
         writes
+    }
+
+    /// The chain without its history.
+    pub fn folded(mut self) -> Self {
+        while self.fold_one().is_some() {}
+        self
     }
 
     /// All values.
@@ -160,27 +130,38 @@ impl Chain {
         &self.tree
     }
 
-    /// The newest revision; `None` before the first and when only the base is left.
+    /// The newest revision; `None` before the first.
     pub fn head(&self) -> Option<Revision> {
-        let base = || self.base.head.clone().map(|head| head.open(self.scope));
-        self.revisions.back().cloned().or_else(base)
+        self.newest().cloned()
+    }
+
+    /// The revision that the kept ones follow; `None` when all were kept.
+    pub fn base(&self) -> Option<&Revision> {
+        self.base.as_ref()
+    }
+
+    /// The values at the base.
+    pub(super) fn base_tree(&self) -> &Tree {
+        &self.base_tree
     }
 
     /// Place of the newest revision, zero before the first.
     pub fn id(&self) -> RevisionId {
-        let base = self.base.head.as_ref().map(|head| head.id);
-        let newest = self.revisions.back().map(|revision| revision.id).or(base);
-        newest.unwrap_or(RevisionId {
+        let none = RevisionId {
             epoch: 0,
             number: 0,
-        })
+        };
+        self.newest().map_or(none, |head| head.id)
+    }
+
+    /// Number of the next revision.
+    pub fn next_number(&self) -> Option<u64> {
+        self.id().number.checked_add(1)
     }
 
     /// Hash of the newest revision.
     pub fn hash(&self) -> [u8; 32] {
-        self.revisions
-            .back()
-            .map_or(self.base_hash, |revision| revision.hash)
+        self.newest().map_or(GENESIS, |head| head.hash)
     }
 
     /// Kept revisions, oldest first.
@@ -190,8 +171,7 @@ impl Chain {
 
     /// The values as they were after a kept revision (or at the base).
     pub fn at(&self, number: u64) -> Option<Tree> {
-        let base = self.base.head.as_ref().map_or(0, |head| head.id.number);
-        if number < base || number > self.number() {
+        if number < self.base_number() || number > self.id().number {
             return None;
         }
         let mut tree = self.base_tree.clone();
@@ -208,21 +188,31 @@ impl Chain {
         Some(tree)
     }
 
+    /// The chain up to a kept revision as a base; up to the present base where it is older.
+    pub fn base_at(&self, number: u64) -> Base {
+        let revision = self.revisions.iter().find(|r| r.id.number == number);
+        let head = revision.or(self.base.as_ref());
+        let tree = self.at(number).unwrap_or_else(|| self.base_tree.clone());
+        Base {
+            head: head.map(Revision::stored),
+            values: store_changes(&Tree::default().changes_to(&tree)),
+        }
+    }
+
+    /// Whether the revision with this number and hash is one of ours.
+    pub fn holds(&self, number: u64, hash: &[u8; 32]) -> bool {
+        if number == self.base_number() {
+            return self.base.as_ref().map_or(GENESIS, |base| base.hash) == *hash;
+        }
+        let mut kept = self.revisions.iter();
+        kept.any(|revision| (revision.id.number, revision.hash) == (number, *hash))
+    }
+
     /// The revisions after the one with this number and hash; `None` if that is not one of ours.
     pub fn after(&self, number: u64, hash: &[u8; 32]) -> Option<Vec<Revision>> {
-        let base = self.base.head.as_ref().map_or(0, |head| head.id.number);
-        let known = if number == base {
-            self.base_hash == *hash
-        } else {
-            self.revisions
-                .iter()
-                .any(|revision| (revision.id.number, revision.hash) == (number, *hash))
-        };
-        let later = self
-            .revisions
-            .iter()
-            .filter(|revision| revision.id.number > number);
-        known.then(|| later.cloned().collect())
+        let later = |revision: &&Revision| revision.id.number > number;
+        self.holds(number, hash)
+            .then(|| self.revisions.iter().filter(later).cloned().collect())
     }
 
     /// The writes that put this whole chain in the place of `old` on the disk.
@@ -230,16 +220,44 @@ impl Chain {
         let table = Table::Revision;
         let gone = old.revisions.iter().map(|revision| Write::Delete {
             table,
-            key: key(self.scope, 1, revision.id.number),
+            key: key(self.scope, REVISION, revision.id.number),
         });
-        let base = core::iter::once(write_base(self.scope, &self.base));
-        gone.chain(base)
+        gone.chain(core::iter::once(self.write_base()))
             .chain(self.revisions.iter().map(write_revision))
             .collect()
     }
 
-    fn number(&self) -> u64 {
-        self.id().number
+    /// Whether a record of this key is part of the chain as it stands on the disk.
+    pub(super) fn owns(&self, record_key: &[u8]) -> bool {
+        let base = self.base.iter().map(|_| key(self.scope, BASE, 0));
+        let kept = self.revisions.iter();
+        let kept = kept.map(|revision| key(self.scope, REVISION, revision.id.number));
+        base.chain(kept).any(|key| key == record_key)
+    }
+
+    fn newest(&self) -> Option<&Revision> {
+        self.revisions.back().or(self.base.as_ref())
+    }
+
+    fn base_number(&self) -> u64 {
+        self.base.as_ref().map_or(0, |base| base.id.number)
+    }
+
+    fn fold_one(&mut self) -> Option<u64> {
+        let oldest = self.revisions.pop_front()?;
+        let changes = oldest.changes.iter();
+        changes.for_each(|change| self.base_tree.apply(change));
+        let number = oldest.id.number;
+        self.base = Some(oldest);
+        Some(number)
+    }
+
+    fn write_base(&self) -> Write {
+        Write::Put {
+            table: Table::Revision,
+            key: key(self.scope, BASE, 0),
+            value: encode(&self.base_at(self.base_number())),
+        }
     }
 }
 
@@ -254,7 +272,13 @@ pub enum ChainFault {
     Content,
     /// It holds items that are not the cluster's to share.
     Scope,
+    /// It holds a value that its item cannot have.
+    Value,
+    /// It is not in a form that this version reads.
+    Unreadable,
 }
+
+impl core::error::Error for ChainFault {}
 
 impl core::fmt::Display for ChainFault {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -263,6 +287,8 @@ impl core::fmt::Display for ChainFault {
             Self::Epoch => "it comes from an older term",
             Self::Content => "its changes do not add up to the values it promises",
             Self::Scope => "it holds items of a single peer",
+            Self::Value => "it holds a value that its item cannot have",
+            Self::Unreadable => "it is not in a form that this version reads",
         })
     }
 }
@@ -271,37 +297,46 @@ impl core::fmt::Display for ChainFault {
 pub fn write_revision(revision: &Revision) -> Write {
     Write::Put {
         table: Table::Revision,
-        key: key(revision.scope, 1, revision.id.number),
+        key: key(revision.scope, REVISION, revision.id.number),
         value: encode(&revision.stored()),
     }
 }
 
-fn write_base(scope: Scope, base: &Base) -> Write {
+pub(super) fn write_branch(number: u64, base: &Base) -> Write {
     Write::Put {
         table: Table::Revision,
-        key: key(scope, 0, 0),
+        key: key(Scope::Cluster, BRANCH, number),
         value: encode(base),
     }
 }
 
-fn key(scope: Scope, kind: u8, number: u64) -> Vec<u8> {
+pub(super) fn delete_branch(number: u64) -> Write {
+    Write::Delete {
+        table: Table::Revision,
+        key: key(Scope::Cluster, BRANCH, number),
+    }
+}
+
+/// The key of a record: scope, what it is, number.
+pub(super) fn key(scope: Scope, kind: u8, number: u64) -> Vec<u8> {
     let mut key = alloc::vec![scope_byte(scope), kind];
     key.extend_from_slice(&number.to_be_bytes());
     key
 }
 
-fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+/// A version byte, then postcard.
+pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_extend(value, alloc::vec![VERSION]).expect("plain data always encodes")
 }
 
-fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+/// What [`encode`] wrote, whole and nothing after it.
+pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     let (version, rest) = bytes.split_first()?;
-    (*version == VERSION).then(|| postcard::from_bytes(rest).ok())?
-}
-
-fn note<T>(faults: &mut Vec<String>, scope: Scope, what: &str) -> Option<T> {
-    faults.push(format!(
-        "{what} of the stored {scope:?} configuration cannot be read"
-    ));
-    None
+    if *version != VERSION || bytes.len() > limits::CONFIGURATION_BYTES {
+        return None;
+    }
+    match postcard::take_from_bytes(rest) {
+        Ok((value, [])) => Some(value),
+        Ok(_) | Err(_) => None,
+    }
 }

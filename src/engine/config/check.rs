@@ -9,7 +9,7 @@ use super::settings::ClusterSettings;
 use super::tree::Tree;
 
 /// Everything that does not fit together, one sentence each.
-pub fn faults(tree: &Tree) -> Vec<String> {
+pub(super) fn faults(tree: &Tree) -> Vec<String> {
     let mut faults = Vec::new();
     peers(tree, &mut faults);
     gateway(tree, &mut faults);

@@ -7,9 +7,12 @@
 
 pub mod chain;
 mod check;
+mod load;
 pub mod path;
+mod replicate;
 pub mod revision;
 pub mod schema;
+pub mod select;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -19,22 +22,24 @@ pub mod value;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
-
+use crate::base::limits;
 use crate::base::random::Random;
 use crate::base::store::{Record, Table, Write};
 use crate::base::time::Wall;
 
-use chain::{Base, Chain, ChainFault};
+use chain::Chain;
+use load::Aside;
 use path::Path;
-use revision::{
-    Author, Change, Revision, RevisionId, StoredChange, StoredRevision, open_changes, store_changes,
-};
+use replicate::write_secrets;
+use revision::{Author, Change, Revision, RevisionId, StoredRevision, store_changes};
 use schema::Scope;
 use tree::Tree;
 use value::{HIDDEN, SecretId, Value};
+
+pub use replicate::{Adoption, Branch, Bundle, Snapshot};
 
 /// All values, how they came about, and the secrets among them.
 #[derive(Clone, Debug)]
@@ -42,7 +47,9 @@ pub struct Configuration {
     cluster: Chain,
     peer: Chain,
     tree: Tree,
+    branches: Vec<Branch>,
     secrets: BTreeMap<SecretId, String>,
+    aside: Vec<Aside>,
     generation: u64,
 }
 
@@ -53,55 +60,19 @@ pub struct Prepared {
     secrets: Vec<(SecretId, String)>,
 }
 
-/// Revisions and the secrets that they name, as sent to a peer inside TLS.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bundle {
-    /// Revisions, oldest first.
-    pub revisions: Vec<StoredRevision>,
-    /// Secrets that they name.
-    pub secrets: Vec<(SecretId, String)>,
-}
-
-/// The whole replicated configuration, as sent to a peer inside TLS.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// The revision that it stands for; `None` where nothing was ever set.
-    pub head: Option<StoredRevision>,
-    /// All values.
-    pub values: Vec<StoredChange>,
-    /// Secrets that they name.
-    pub secrets: Vec<(SecretId, String)>,
-}
-
-/// A primary's configuration, judged, that waits for the disk.
-#[derive(Clone, Debug)]
-pub struct Adoption {
-    chain: Chain,
-    writes: Vec<Write>,
-    secrets: Vec<(SecretId, String)>,
-    revision: RevisionId,
-}
-
 impl Configuration {
     /// What the store holds, and what was wrong with it.
     pub fn load(records: &[Record]) -> (Self, Vec<String>) {
         let mut faults = Vec::new();
-        let cluster = Chain::load(Scope::Cluster, records, &mut faults);
-        let peer = Chain::load(Scope::Peer, records, &mut faults);
-        let readable = |record: &Record| {
-            let id = SecretId(record.key.get(..)?.try_into().ok()?);
-            Some((id, String::from_utf8(record.value.clone()?).ok()?))
-        };
-        let held = records
-            .iter()
-            .filter(|record| record.table == Table::Secret);
-        let secrets = held.filter_map(readable).collect();
-        let tree = Tree::default();
+        let cluster = load::scope(Scope::Cluster, records, &mut faults);
+        let peer = load::scope(Scope::Peer, records, &mut faults);
         let mut configuration = Self {
-            cluster,
-            peer,
-            tree,
-            secrets,
+            cluster: cluster.chain,
+            peer: peer.chain,
+            branches: cluster.branches,
+            tree: Tree::default(),
+            secrets: load::secrets(records),
+            aside: cluster.aside.into_iter().chain(peer.aside).collect(),
             generation: 0,
         };
         configuration.merge();
@@ -112,7 +83,8 @@ impl Configuration {
     }
 
     /// Takes a change into effect; its writes are on the disk. Gives what else to write, without
-    /// haste (old history that was folded away).
+    /// haste: old history that was folded away, and what [`Configuration::load`] could not use,
+    /// under other keys.
     pub fn commit(&mut self, prepared: Prepared) -> Vec<Write> {
         let mut writes = Vec::new();
         self.secrets.extend(prepared.secrets);
@@ -127,20 +99,14 @@ impl Configuration {
                 writes.extend(chain.fold());
             }
         }
+        writes.extend(self.tidy());
         self.merge();
         writes
     }
 
-    /// Takes a primary's configuration into effect; its writes are on the disk.
-    pub fn adopt(&mut self, adoption: Adoption) -> Vec<Write> {
-        self.cluster = adoption.chain;
-        self.secrets.extend(adoption.secrets);
-        let writes = self.cluster.fold();
-        self.merge();
-        writes
-    }
-
-    /// Judges a change: items and values as text.
+    /// Judges a change: items and values as text; an empty text sets the default, and `***`
+    /// leaves a secret as it is. What does not fit together is a fault only where this change
+    /// brings it about, so that a configuration can be repaired step by step.
     ///
     /// # Errors
     ///
@@ -154,103 +120,42 @@ impl Configuration {
         epoch: u64,
         random: &mut Random,
     ) -> Result<Prepared, Vec<String>> {
+        if changes.len() > limits::CONFIGURATION_CHANGES {
+            let most = limits::CONFIGURATION_CHANGES;
+            return Err(vec![format!("one change has at most {most} items")]);
+        }
         let mut faults = Vec::new();
         let mut secrets = Vec::new();
-        let mut tree = self.tree.clone();
+        let (mut cluster, mut peer) = (self.cluster.tree().clone(), self.peer.tree().clone());
         for (path, text) in changes {
             match self.judge(path, text, random, &mut secrets) {
-                Ok(Some(change)) => tree.apply(&change),
+                Ok(Some(change)) => match change.path.item().scope {
+                    Scope::Cluster => cluster.apply(&change),
+                    Scope::Peer => peer.apply(&change),
+                },
                 Ok(None) => {}
                 Err(fault) => faults.push(fault),
             }
         }
         if faults.is_empty() {
-            faults = check::faults(&tree);
+            let before = check::faults(&self.tree);
+            faults = check::faults(&merged(&cluster, &peer));
+            faults.retain(|fault| !before.contains(fault));
         }
         if !faults.is_empty() {
             return Err(faults);
         }
-        let revision = |chain: &Chain, scope, epoch| {
-            let after = tree.scoped(scope);
-            let changes = chain.tree().changes_to(&after);
-            let stored = StoredRevision {
-                id: RevisionId {
-                    epoch,
-                    number: chain.id().number + 1,
-                },
-                parent: chain.hash(),
-                content: after.hash(),
-                author: author.clone(),
-                time,
-                note: note.into(),
-                changes: store_changes(&changes),
-            };
-            (!changes.is_empty()).then(|| stored.open(scope))
-        };
-        let cluster = revision(
-            &self.cluster,
-            Scope::Cluster,
-            epoch.max(self.cluster.id().epoch),
-        );
-        let peer = revision(&self.peer, Scope::Peer, 0);
-        Ok(Prepared {
-            revisions: cluster.into_iter().chain(peer).collect(),
-            secrets,
-        })
-    }
-
-    /// Judges revisions that a primary sent.
-    ///
-    /// # Errors
-    ///
-    /// Why they do not follow what is here; then a snapshot is needed.
-    pub fn check(&self, bundle: Bundle) -> Result<Adoption, ChainFault> {
-        let mut chain = self.cluster.clone();
-        let mut writes = write_secrets(&bundle.secrets);
-        for stored in bundle.revisions {
-            let revision = stored.open(Scope::Cluster);
-            shared_only(&revision.changes)?;
-            writes.push(chain::write_revision(&revision));
-            chain.push(revision)?;
-        }
-        let revision = chain.id();
-        Ok(Adoption {
-            chain,
-            writes,
-            secrets: bundle.secrets,
-            revision,
-        })
-    }
-
-    /// Judges a whole configuration that a primary sent. What was here before stays in the store
-    /// as a branch that [`Configuration::branches`] lists.
-    ///
-    /// # Errors
-    ///
-    /// Why it is not whole.
-    pub fn check_snapshot(&self, snapshot: Snapshot) -> Result<Adoption, ChainFault> {
-        let content = snapshot
-            .head
-            .as_ref()
-            .map_or(Tree::default().hash(), |head| head.content);
-        shared_only(&open_changes(snapshot.values.clone()))?;
-        let base = Base {
-            head: snapshot.head,
-            values: snapshot.values,
-        };
-        let chain = Chain::on(Scope::Cluster, base);
-        if chain.tree().hash() != content {
-            return Err(ChainFault::Content);
-        }
-        let mut writes = write_secrets(&snapshot.secrets);
-        writes.extend(chain.writes_over(&self.cluster));
-        let revision = chain.id();
-        Ok(Adoption {
-            chain,
-            writes,
-            secrets: snapshot.secrets,
-            revision,
-        })
+        let saved = Saved { author, note, time };
+        let epoch = epoch.max(self.cluster.id().epoch);
+        let cluster = saved.revision(&self.cluster, Scope::Cluster, epoch, &cluster);
+        let peer = saved.revision(&self.peer, Scope::Peer, 0, &peer);
+        let revisions: Vec<Revision> = cluster.into_iter().chain(peer).collect();
+        let changes = revisions.iter().flat_map(|revision| &revision.changes);
+        let used: BTreeSet<SecretId> = changes
+            .filter_map(|change| change.value.as_ref()?.secret())
+            .collect();
+        secrets.retain(|(id, _)| used.contains(id));
+        Ok(Prepared { revisions, secrets })
     }
 
     /// All values.
@@ -279,74 +184,71 @@ impl Configuration {
         }
     }
 
-    /// Revisions with the secrets that they name.
-    pub fn bundle(&self, revisions: &[Revision]) -> Bundle {
-        let changes = revisions.iter().flat_map(|revision| &revision.changes);
-        let secrets = self.named(changes.filter_map(|change| change.value.as_ref()));
-        Bundle {
-            revisions: revisions.iter().map(Revision::stored).collect(),
-            secrets,
-        }
-    }
-
-    /// The whole replicated configuration.
-    pub fn snapshot(&self) -> Snapshot {
-        let tree = self.cluster.tree();
-        Snapshot {
-            head: self.cluster.head().map(|head| head.stored()),
-            values: store_changes(&Tree::default().changes_to(tree)),
-            secrets: self.named(tree.iter().map(|(_, value)| value)),
-        }
-    }
-
     /// What to save to be back at a revision: items and values as text. Secrets are left as they
     /// are now, for an old secret may have been changed for good reason.
     pub fn back_to(&self, scope: Scope, number: u64) -> Option<Vec<(String, String)>> {
         let chain = self.chain(scope);
-        let then = chain.at(number)?;
-        let changes = chain.tree().changes_to(&then);
-        let text = |change: &Change| match &change.value {
-            Some(value) => format!("{value}"),
-            None => change.path.item().default.into(),
-        };
-        let open = |change: &&Change| !change.path.item().kind.is_secret();
-        Some(
-            changes
-                .iter()
-                .filter(open)
-                .map(|c| (format!("{}", c.path), text(c)))
-                .collect(),
-        )
+        Some(way_back(chain.tree(), &chain.at(number)?))
     }
 
-    fn merge(&mut self) {
-        let mut tree = self.cluster.tree().clone();
-        for (path, value) in self.peer.tree().iter() {
-            tree.apply(&Change {
-                path: *path,
-                value: Some(value.clone()),
-            });
-        }
-        self.tree = tree;
-        self.generation += 1;
+    /// What to save to be back at a replaced configuration; secrets are left as they are.
+    pub fn back_to_branch(&self, number: u64) -> Option<Vec<(String, String)>> {
+        let branch = self
+            .branches
+            .iter()
+            .find(|branch| branch.number == number)?;
+        Some(way_back(self.cluster.tree(), branch.chain.tree()))
     }
 
-    fn lost_secrets(&self) -> impl Iterator<Item = Path> {
-        self.tree.iter().filter_map(|(path, value)| match value {
-            Value::Secret(id) if !self.secrets.contains_key(id) => Some(*path),
-            Value::Secret(_) | Value::Text(_) => None,
+    /// Items whose secrets cannot be read here; each is to be set again.
+    pub fn lost_secrets(&self) -> impl Iterator<Item = Path> {
+        self.tree.iter().filter_map(|(path, value)| {
+            let lost = value
+                .secret()
+                .is_some_and(|id| !self.secrets.contains_key(&id));
+            lost.then_some(*path)
         })
     }
 
-    fn named<'a>(&self, values: impl Iterator<Item = &'a Value>) -> Vec<(SecretId, String)> {
-        let ids: BTreeSet<SecretId> = values
-            .filter_map(|value| match value {
-                Value::Secret(id) => Some(*id),
-                Value::Text(_) => None,
-            })
-            .collect();
-        let secret = |id: SecretId| Some((id, self.secrets.get(&id)?.clone()));
-        ids.into_iter().filter_map(secret).collect()
+    fn merge(&mut self) {
+        self.tree = merged(self.cluster.tree(), self.peer.tree());
+        self.generation += 1;
+    }
+
+    /// Writes that clear what nothing uses any more: secrets that no kept revision names, and
+    /// records that could not be used, which move to other keys.
+    fn tidy(&mut self) -> Vec<Write> {
+        let mut named = BTreeSet::new();
+        for chain in [&self.cluster, &self.peer] {
+            let changes = chain.revisions().flat_map(|revision| &revision.changes);
+            named.extend(changes.filter_map(|change| change.value.as_ref()?.secret()));
+            let base = chain.base_tree();
+            named.extend(base.iter().filter_map(|(_, value)| value.secret()));
+        }
+        let unused = |id: &&SecretId| !named.contains(*id);
+        let unused: Vec<SecretId> = self.secrets.keys().filter(unused).copied().collect();
+        let mut writes = Vec::new();
+        for id in unused {
+            self.secrets.remove(&id);
+            writes.push(Write::Delete {
+                table: Table::Secret,
+                key: id.0.to_vec(),
+            });
+        }
+        for (key, value) in core::mem::take(&mut self.aside) {
+            let table = Table::Revision;
+            let branch = self.branches.iter().any(|branch| branch.key() == key);
+            if !branch && !self.cluster.owns(&key) && !self.peer.owns(&key) {
+                writes.push(Write::Delete {
+                    table,
+                    key: key.clone(),
+                });
+            }
+            let start = [key.first().copied().unwrap_or(0), chain::ASIDE];
+            let key = start.into_iter().chain(key).collect();
+            writes.push(Write::Put { table, key, value });
+        }
+        writes
     }
 
     /// One item of a change: what it becomes, or `None` where it stays as it is.
@@ -375,6 +277,11 @@ impl Configuration {
             if !item.kind.is_secret() {
                 return Value::Text(text);
             }
+            // The same secret again is no change: settings given at every start stay one revision.
+            let held = self.tree.get(&path).and_then(Value::secret);
+            if let Some(id) = held.filter(|id| self.secrets.get(id) == Some(&text)) {
+                return Value::Secret(id);
+            }
             let id = SecretId(random.bytes());
             secrets.push((id, text));
             Value::Secret(id)
@@ -401,32 +308,63 @@ impl Prepared {
     }
 }
 
-impl Adoption {
-    /// What must be on the disk before [`Configuration::adopt`].
-    pub fn writes(&self) -> &[Write] {
-        &self.writes
-    }
+/// What a revision tells beside its changes.
+struct Saved<'a> {
+    author: &'a Author,
+    note: &'a str,
+    time: Wall,
+}
 
-    /// Place of the newest revision that it brings.
-    pub fn revision(&self) -> RevisionId {
-        self.revision
+impl Saved<'_> {
+    /// The revision that makes `after` out of the chain's values; `None` where nothing changes.
+    fn revision(&self, chain: &Chain, scope: Scope, epoch: u64, after: &Tree) -> Option<Revision> {
+        let changes = chain.tree().changes_to(after);
+        let stored = StoredRevision {
+            id: RevisionId {
+                epoch,
+                number: chain.next_number()?,
+            },
+            parent: chain.hash(),
+            content: after.hash(),
+            author: Author {
+                name: clipped(&self.author.name),
+                address: clipped(&self.author.address),
+                face: clipped(&self.author.face),
+            },
+            time: self.time,
+            note: clipped(self.note),
+            changes: store_changes(&changes),
+        };
+        (!changes.is_empty()).then(|| stored.open(scope))
     }
 }
 
-fn write_secrets(secrets: &[(SecretId, String)]) -> Vec<Write> {
-    let write = |(id, text): &(SecretId, String)| Write::Put {
-        table: Table::Secret,
-        key: id.0.to_vec(),
-        value: text.clone().into_bytes(),
+/// At most [`limits::REVISION_TEXT_BYTES`] of a text.
+fn clipped(text: &str) -> String {
+    text[..text.floor_char_boundary(limits::REVISION_TEXT_BYTES)].into()
+}
+
+fn merged(cluster: &Tree, peer: &Tree) -> Tree {
+    let mut tree = cluster.clone();
+    for (path, value) in peer.iter() {
+        tree.apply(&Change {
+            path: *path,
+            value: Some(value.clone()),
+        });
+    }
+    tree
+}
+
+/// The changes that make `then` out of `now`, as text, without the secrets.
+fn way_back(now: &Tree, then: &Tree) -> Vec<(String, String)> {
+    let changes = now.changes_to(then);
+    let open = changes
+        .iter()
+        .filter(|change| !change.path.item().kind.is_secret());
+    let text = |change: &Change| match &change.value {
+        Some(value) => format!("{value}"),
+        None => change.path.item().default.into(),
     };
-    secrets.iter().map(write).collect()
-}
-
-fn shared_only(changes: &[Change]) -> Result<(), ChainFault> {
-    let own = |change: &Change| change.path.item().scope == Scope::Peer;
-    if changes.iter().any(own) {
-        Err(ChainFault::Scope)
-    } else {
-        Ok(())
-    }
+    open.map(|change| (format!("{}", change.path), text(change)))
+        .collect()
 }

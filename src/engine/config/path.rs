@@ -32,6 +32,13 @@ pub enum PathFault {
         /// The range, `1..6`.
         range: &'static str,
     },
+    /// A word is the beginning of more than one.
+    Ambiguous {
+        /// What was typed.
+        found: String,
+        /// What it may mean.
+        choices: String,
+    },
 }
 
 /// A word of a pattern.
@@ -70,6 +77,17 @@ impl Item {
     }
 }
 
+impl Item {
+    /// The largest index of its family, 1 where it is no family.
+    pub fn index_max(&self) -> u16 {
+        let index = self.words().map(|word| match word {
+            Word::Name(_) => 1,
+            Word::Index { max, .. } => max,
+        });
+        index.max().unwrap_or(1)
+    }
+}
+
 impl Path {
     /// The item that `text` names, whole and without regard to case.
     ///
@@ -89,7 +107,7 @@ impl Path {
         Err(fault)
     }
 
-    /// Every path whose words begin with the words of `prefix`; all for an empty one.
+    /// Every path, in order.
     pub fn all() -> impl Iterator<Item = Self> {
         SCHEMA.iter().enumerate().flat_map(|(number, item)| {
             let bounds: Vec<(u16, u16)> = item
@@ -118,6 +136,12 @@ impl Path {
     /// Its first index, 0 where it has none.
     pub const fn index(&self) -> u16 {
         self.indices[0]
+    }
+
+    /// Its indices, without those that it does not have.
+    pub fn indices(&self) -> &[u16] {
+        let has = |index: &&u16| **index > 0;
+        &self.indices[..self.indices.iter().take_while(has).count()]
     }
 
     fn matched(number: usize, item: &'static Item, typed: &[&str]) -> Result<Self, PathFault> {
@@ -185,6 +209,9 @@ impl fmt::Display for PathFault {
             Self::Incomplete(text) => write!(f, "{text}: this is only the beginning of a path"),
             Self::Index { found, range } => {
                 write!(f, "{found}: the index is a number in {range}")
+            }
+            Self::Ambiguous { found, choices } => {
+                write!(f, "{found}: this may be {choices}")
             }
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! Command line, pages, replication, backup and reference are derived from it: adding an item is
 //! adding one entry. Names are the incumbent's where it has the item.
+//!
+//! Entries stay: revisions on disk and on other peers name them, and hashes are taken over them.
+//! An item that has no use any more keeps its entry, its kind and its scope.
 
 /// Who an item belongs to (SPEC RP2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -15,8 +15,8 @@ pub const HIDDEN: &str = "***";
 /// Begin of every password hash (RFC 9106 in PHC string format).
 const PASSWORD_HASH: &str = "$argon2id$";
 
-/// Bytes of a password hash at most.
-const PASSWORD_HASH_BYTES: usize = 256;
+/// Bytes of a secret at most, be it a password hash.
+pub(super) const SECRET_BYTES: usize = 256;
 
 /// Names one secret for ever; the secret itself lies in its own table (SPEC RP7).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,6 +37,26 @@ pub enum Value {
     Text(String),
     /// A secret, by its name.
     Secret(SecretId),
+}
+
+impl Value {
+    /// The name of the secret, if it is one.
+    pub fn secret(&self) -> Option<SecretId> {
+        match self {
+            Self::Secret(id) => Some(*id),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// Whether it is a value of this kind in its canonical form.
+    pub fn fits(&self, kind: Kind) -> bool {
+        match self {
+            Self::Secret(_) => kind.is_secret(),
+            Self::Text(text) => {
+                !kind.is_secret() && kind.accept(text).is_ok_and(|accepted| accepted == *text)
+            }
+        }
+    }
 }
 
 /// As printed; a secret prints as [`HIDDEN`].
@@ -112,7 +132,7 @@ fn accept_text(text: &str, max: usize, what: &str) -> Result<String, String> {
 
 fn accept_password(text: &str) -> Result<String, String> {
     let hash = text.starts_with(PASSWORD_HASH) && text.is_ascii() && !text.contains('"');
-    if text.is_empty() || (hash && text.len() <= PASSWORD_HASH_BYTES) {
+    if text.is_empty() || (hash && text.len() <= SECRET_BYTES) {
         Ok(text.into())
     } else {
         Err("the password reached this point without having been hashed".into())

@@ -1,0 +1,335 @@
+//! `xCommand`: what can be done, with what parameters.
+//!
+//! A parameter is given by name (`Alias: bob@example.net`, any beginning of the name that no
+//! other has) or by its place; both can be mixed.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use super::Refusal;
+use super::words::{Word, choose};
+use crate::config::schema::Kind;
+
+/// What a command does, without its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Mark alarms as seen.
+    AcknowledgeAlarm,
+    /// Reboot the machine.
+    Boot,
+    /// List replaced configurations.
+    Branches,
+    /// Compare two revisions.
+    Diff,
+    /// List revisions.
+    History,
+    /// Go back to a replaced configuration.
+    RestoreBranch,
+    /// Go back to a revision.
+    Rollback,
+    /// Look for a registration.
+    FindRegistration,
+    /// Take the primary's configuration.
+    ForceConfigUpdate,
+    /// Switch the machine off.
+    PowerOff,
+    /// End a registration.
+    RemoveRegistration,
+    /// Restart the gateway.
+    Restart,
+}
+
+/// A command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verb {
+    /// Its name, as the incumbent has it.
+    pub name: &'static str,
+    /// What it does.
+    pub task: Task,
+    /// Its parameters, in the order of their places.
+    pub parameters: &'static [Parameter],
+    /// What it is for.
+    pub help: &'static str,
+}
+
+/// A parameter of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    /// Its value when it is not given; `None` where it must be.
+    pub default: Option<&'static str>,
+}
+
+/// A command with its parameters' values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The command.
+    pub verb: &'static Verb,
+    /// A value for each parameter, valid for its kind.
+    pub values: Vec<String>,
+}
+
+const SCOPE: Parameter = Parameter {
+    name: "Scope",
+    kind: Kind::Choice(&["Cluster", "Peer"]),
+    default: Some("Cluster"),
+};
+
+const ALIAS: Parameter = Parameter {
+    name: "Alias",
+    kind: Kind::Text { max: 255 },
+    default: None,
+};
+
+const fn number(
+    name: &'static str,
+    min: u32,
+    max: u32,
+    default: Option<&'static str>,
+) -> Parameter {
+    Parameter {
+        name,
+        kind: Kind::Number { min, max },
+        default,
+    }
+}
+
+const fn verb(
+    name: &'static str,
+    task: Task,
+    parameters: &'static [Parameter],
+    help: &'static str,
+) -> Verb {
+    Verb {
+        name,
+        task,
+        parameters,
+        help,
+    }
+}
+
+/// Every command, sorted by name.
+pub(super) const VERBS: &[Verb] = &[
+    verb(
+        "AlarmAcknowledge",
+        Task::AcknowledgeAlarm,
+        &[number("Alarm", 1, 99_999, None)],
+        "Marks the raised alarms of this id as seen. They stay until their condition is gone.",
+    ),
+    verb("Boot", Task::Boot, &[], "Reboots the machine."),
+    verb(
+        "ConfigurationBranches",
+        Task::Branches,
+        &[],
+        "Lists replicated configurations that a primary's has replaced.",
+    ),
+    verb(
+        "ConfigurationDiff",
+        Task::Diff,
+        &[
+            number("From", 0, u32::MAX, None),
+            number("To", 0, u32::MAX, Some("")),
+            SCOPE,
+        ],
+        "Compares the values after two revisions; without To, with the values now.",
+    ),
+    verb(
+        "ConfigurationHistory",
+        Task::History,
+        &[SCOPE, number("Count", 1, 1_000, Some("20"))],
+        "Lists the newest revisions with their changes, newest first. Scope Peer lists those of \
+         items marked †.",
+    ),
+    verb(
+        "ConfigurationRestore",
+        Task::RestoreBranch,
+        &[number("Branch", 1, u32::MAX, None)],
+        "Saves the values of a replaced configuration again, as a new revision. Secrets stay.",
+    ),
+    verb(
+        "ConfigurationRollback",
+        Task::Rollback,
+        &[number("Revision", 0, u32::MAX, None), SCOPE],
+        "Saves the values as they were after a revision again, as a new one. Secrets stay.",
+    ),
+    verb(
+        "FindRegistration",
+        Task::FindRegistration,
+        &[ALIAS],
+        "Shows the registrations of an alias, whatever peer they are with.",
+    ),
+    verb(
+        "ForceConfigUpdate",
+        Task::ForceConfigUpdate,
+        &[],
+        "On a subordinate: replaces the replicated configuration by the primary's. Items marked \
+         † stay. The replaced one can be had back with ConfigurationRestore.",
+    ),
+    verb("PowerOff", Task::PowerOff, &[], "Switches the machine off."),
+    verb(
+        "RemoveRegistration",
+        Task::RemoveRegistration,
+        &[ALIAS],
+        "Ends the registrations of an alias, whatever peer they are with.",
+    ),
+    verb(
+        "Restart",
+        Task::Restart,
+        &[],
+        "Restarts the gateway without rebooting the machine.",
+    ),
+];
+
+impl Run {
+    /// The command that the words name, with its parameters.
+    pub(super) fn parse(words: &[Word<'_>]) -> Result<Self, Refusal> {
+        let (verb, words) = find(words)?;
+        let mut values: Vec<Option<String>> = vec![None; verb.parameters.len()];
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let (place, text) = match named(verb, word) {
+                Some((place, "")) => (place, words.next().map(|word| word.text)),
+                Some((place, rest)) => (place, Some(rest)),
+                None => {
+                    let free = values.iter().position(Option::is_none);
+                    let place = free.ok_or_else(|| {
+                        Refusal::because(format!("{}: too many parameters", verb.name))
+                    })?;
+                    (place, Some(word.text))
+                }
+            };
+            let parameter = &verb.parameters[place];
+            let text = text.ok_or_else(|| {
+                Refusal::because(format!("{}: the value is missing", parameter.name))
+            })?;
+            let value = accept(parameter, text)?;
+            if values[place].replace(value).is_some() {
+                return Err(Refusal::because(format!("{}: given twice", parameter.name)));
+            }
+        }
+        let filled = verb.parameters.iter().zip(values);
+        let values = filled.map(|(parameter, value)| {
+            let default = parameter.default.map(ToOwned::to_owned);
+            value.or(default).ok_or_else(|| {
+                Refusal::because(format!(
+                    "{}: the parameter {} is missing: {}",
+                    verb.name,
+                    parameter.name,
+                    usage(verb)
+                ))
+            })
+        });
+        Ok(Self {
+            verb,
+            values: values.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The value of a parameter, empty where it has none.
+    pub fn value(&self, name: &str) -> &str {
+        let place = self.verb.parameters.iter().position(|p| p.name == name);
+        place.map_or("", |place| &self.values[place])
+    }
+
+    /// The number in a parameter.
+    pub fn number(&self, name: &str) -> Option<u32> {
+        self.value(name).parse().ok()
+    }
+}
+
+/// The command that begins these words, and the words after it. `Force Config Update` is
+/// `ForceConfigUpdate`, as some guides print it.
+pub(super) fn find<'w, 'a>(
+    words: &'w [Word<'a>],
+) -> Result<(&'static Verb, &'w [Word<'a>]), Refusal> {
+    let Some(first) = words.first() else {
+        return Err(Refusal::because(
+            "the name of a command is missing: xCommand ? lists them",
+        ));
+    };
+    let mut joined = String::new();
+    for (position, word) in words
+        .iter()
+        .take_while(|word| !word.quoted)
+        .enumerate()
+        .take(4)
+    {
+        joined.push_str(word.text);
+        let whole = VERBS
+            .iter()
+            .find(|verb| verb.name.eq_ignore_ascii_case(&joined));
+        if let Some(verb) = whole {
+            return Ok((verb, &words[position + 1..]));
+        }
+    }
+    let name = choose(VERBS.iter().map(|verb| verb.name), first.text).map_err(|several| {
+        Refusal::because(match several[..] {
+            [] => format!(
+                "{}: there is no such command: xCommand ? lists them",
+                first.text
+            ),
+            _ => format!("{}: this may be {}", first.text, several.join(", ")),
+        })
+    })?;
+    let verb = VERBS.iter().find(|verb| verb.name == name);
+    let verb = verb.expect("the name was chosen among those of the table");
+    Ok((verb, &words[1..]))
+}
+
+/// The command and what it takes, in one line.
+pub(super) fn usage(verb: &Verb) -> String {
+    let mut text = format!("xCommand {}", verb.name);
+    for parameter in verb.parameters {
+        let space = parameter.kind.space();
+        let required = if parameter.default.is_none() {
+            "(r)"
+        } else {
+            ""
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(text, " {}{required}: {space}", parameter.name);
+    }
+    text
+}
+
+/// What some commands take; with `full`, also what they are for.
+pub(super) fn help(verbs: &[&Verb], full: bool) -> String {
+    let mut text = String::new();
+    for verb in verbs {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "*h {}", usage(verb));
+        if full {
+            let _ = writeln!(text, "    {}", verb.help);
+        }
+    }
+    text
+}
+
+/// The parameter that a word such as `Alias:` names, and what follows its colon.
+fn named<'a>(verb: &Verb, word: &Word<'a>) -> Option<(usize, &'a str)> {
+    let (name, rest) = word.text.split_once(':').filter(|_| !word.quoted)?;
+    let name = choose(verb.parameters.iter().map(|p| p.name), name).ok()?;
+    let place = verb.parameters.iter().position(|p| p.name == name)?;
+    Some((place, rest))
+}
+
+fn accept(parameter: &Parameter, text: &str) -> Result<String, Refusal> {
+    let value = parameter
+        .kind
+        .accept(text)
+        .map_err(|fault| Refusal::because(format!("{}: {fault}", parameter.name)))?;
+    if value.is_empty() {
+        return Err(Refusal::because(format!(
+            "{}: the value is empty",
+            parameter.name
+        )));
+    }
+    Ok(value.to_string())
+}
