@@ -152,7 +152,8 @@ pub fn kernel_arguments() -> Done<String> {
     Ok(words.join(" "))
 }
 
-fn recipe(name: &str) -> Done<String> {
+/// A file of the recipe.
+pub fn recipe(name: &str) -> Done<String> {
     read_text(&root().join("image").join(name))
 }
 

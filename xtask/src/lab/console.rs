@@ -64,18 +64,43 @@ impl Console {
     /// Waits until one of the texts has been said, and gives its index and all that was said up to
     /// its end. What was matched before is not looked at again.
     pub fn expect_any(&mut self, texts: &[&str], within: Duration) -> Done<(usize, String)> {
+        self.wait(texts, within, |fresh| {
+            let ends = texts.iter().enumerate().filter_map(|(index, text)| {
+                let at = fresh.find(text)?;
+                Some((at + text.len(), index))
+            });
+            ends.min()
+        })
+    }
+
+    /// Waits until all of the texts have been said, in any order; gives all that was said up to
+    /// the end of the last.
+    pub fn expect_all(&mut self, texts: &[&str], within: Duration) -> Done<String> {
+        let said = self.wait(texts, within, |fresh| {
+            let ends = texts
+                .iter()
+                .map(|text| Some(fresh.find(text)? + text.len()));
+            let ends: Option<Vec<_>> = ends.collect();
+            Some((ends?.into_iter().max()?, 0))
+        });
+        Ok(said?.1)
+    }
+
+    /// Waits until `found` gives a place in what is fresh, and something about it.
+    fn wait<T>(
+        &mut self,
+        texts: &[&str],
+        within: Duration,
+        found: impl Fn(&str) -> Option<(usize, T)>,
+    ) -> Done<(T, String)> {
         let deadline = Instant::now() + within;
         let mut transcript = self.heard.lock();
         loop {
             let fresh = &transcript.text[self.cursor..];
-            let found = texts.iter().enumerate().filter_map(|(index, text)| {
-                let at = fresh.find(text)?;
-                Some((at + text.len(), index))
-            });
-            if let Some((end, index)) = found.min() {
+            if let Some((end, what)) = found(fresh) {
                 let said = fresh[..end].to_owned();
                 self.cursor += end;
-                return Ok((index, said));
+                return Ok((what, said));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if transcript.ended || left.is_zero() {
@@ -202,10 +227,12 @@ mod tests {
         assert_eq!(console.expect("two", within).unwrap(), "one\ntwo");
         let any = console.expect_any(&["three", "one"], within).unwrap();
         assert_eq!(any, (1, "\none".to_owned()));
+        guest.write_all(b" c b a d").unwrap();
+        assert_eq!(console.expect_all(&["a", "b"], within).unwrap(), " c b a");
         drop(guest);
         let fault = console.expect("one", within).unwrap_err();
         assert!(
-            fault.0.contains("ended") && fault.0.ends_with("one\ntwo\none"),
+            fault.0.contains("ended") && fault.0.ends_with("one c b a d"),
             "{fault}"
         );
     }

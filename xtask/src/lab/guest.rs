@@ -1,6 +1,8 @@
 //! One emulated machine. Emulated in software always: a `/dev/kvm` that opens may still hang.
 
 use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -62,6 +64,10 @@ pub struct Machine {
     pub plugs: Vec<Plug>,
     /// Where transcripts go.
     pub folder: PathBuf,
+    /// Where the emulator's own command line listens; the path must be short.
+    pub sockets: PathBuf,
+    /// More arguments for the kernel; only a direct start takes them.
+    pub arguments: String,
     /// Whether KVM may be used. It must be known to work here.
     pub kvm: bool,
     /// What becomes of the serial port.
@@ -83,19 +89,9 @@ pub enum Terminal {
 pub struct Guest {
     child: Child,
     name: String,
+    monitor: PathBuf,
     /// Its serial console. With [`Terminal::User`] it says nothing.
     pub console: Console,
-}
-
-/// A disk of its own for a guest: a copy of the image, sparse like it.
-pub fn disk(folder: &Path, name: &str) -> Done<PathBuf> {
-    let image = image::files().image;
-    if !image.exists() {
-        return fault(format!("{} is missing: cargo xtask image", image.display()));
-    }
-    let path = folder.join(format!("{name}.img"));
-    write_sparse(&path, &read(&image)?)?;
-    Ok(path)
 }
 
 impl Machine {
@@ -123,11 +119,11 @@ impl Machine {
                 false,
             ),
         };
-        let name = self.name.clone();
         match console {
             Ok(console) => Ok(Guest {
                 child,
-                name,
+                name: self.name.clone(),
+                monitor: self.monitor(),
                 console,
             }),
             Err(reason) => {
@@ -135,6 +131,10 @@ impl Machine {
                 Err(reason)
             }
         }
+    }
+
+    fn monitor(&self) -> PathBuf {
+        self.sockets.join(format!("{}.monitor", self.name))
     }
 
     fn command(&self) -> Done<Command> {
@@ -159,15 +159,7 @@ impl Machine {
                 "-no-user-config",
                 "-nodefaults",
             ])
-            .args([
-                "-display",
-                "none",
-                "-monitor",
-                "none",
-                "-vga",
-                "std",
-                "-no-reboot",
-            ])
+            .args(["-display", "none", "-vga", "std", "-no-reboot"])
             .args(["-device", "virtio-rng-pci", "-device", "i6300esb"]);
         // Without this a signal key at our terminal would end the emulator, not reach the guest.
         let signals = if self.terminal == Terminal::User {
@@ -177,6 +169,8 @@ impl Machine {
         };
         command.args(["-chardev", &format!("stdio,id=serial,signal={signals}")]);
         command.args(["-serial", "chardev:serial"]);
+        let monitor = format!("unix:{},server=on,wait=off", quoted(&self.monitor()));
+        command.args(["-monitor", &monitor]);
         let disk = format!(
             "file={},if=virtio,format=raw,cache=writeback",
             quoted(&self.disk)
@@ -204,7 +198,8 @@ impl Machine {
                 command.args(["-drive", code, "-drive", &variables]);
             }
             Start::Direct => {
-                let arguments = format!("{} causeway.slot=A", kernel_arguments()?);
+                let usual = kernel_arguments()?;
+                let arguments = format!("{usual} causeway.slot=A {}", self.arguments);
                 command.arg("-kernel").arg(files.vmlinux);
                 command.arg("-initrd").arg(files.initrd);
                 command.args(["-append", &arguments]);
@@ -289,6 +284,24 @@ impl Guest {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Gives a command to the emulator itself, such as `system_powerdown` (the power button).
+    pub fn emulator(&mut self, command: &str) -> Done {
+        const PROMPT: &[u8] = b"(qemu) ";
+        let mut stream = UnixStream::connect(&self.monitor).context(self.monitor.display())?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let until_prompt = |stream: &mut UnixStream| -> Done {
+            let (mut said, mut byte) = (Vec::new(), [0]);
+            while !said.ends_with(PROMPT) {
+                stream.read_exact(&mut byte).context("emulator")?;
+                said.extend(byte);
+            }
+            Ok(())
+        };
+        until_prompt(&mut stream)?;
+        stream.write_all(format!("{command}\n").as_bytes())?;
+        until_prompt(&mut stream)
     }
 
     /// Cuts the power.

@@ -6,6 +6,7 @@
 //! Nothing here needs root, and only loopback and files of the user's own are touched.
 
 pub mod console;
+pub mod disk;
 pub mod guest;
 pub mod host;
 pub mod phone;
