@@ -55,6 +55,27 @@ pub(crate) fn verify(password: &str, hash: &str) -> bool {
         .is_ok()
 }
 
+/// Replaces the password in clear among changes by its hash. A hash stays, as does `***`, which
+/// means that nothing is to change, and the empty text, which takes the password away.
+pub(crate) fn hash_passwords(
+    mut changes: Vec<(String, String)>,
+) -> Result<Vec<(String, String)>, String> {
+    for (path, value) in &mut changes {
+        let kept = value.is_empty() || value == "***" || value.starts_with("$argon2id$");
+        if !kept && path.eq_ignore_ascii_case(PASSWORD_ITEM) {
+            *value = hash(value)?;
+        }
+    }
+    Ok(changes)
+}
+
+/// Whether any of the changes is the password.
+pub(crate) fn names_password(changes: &[(String, String)]) -> bool {
+    changes
+        .iter()
+        .any(|(path, _)| path.eq_ignore_ascii_case(PASSWORD_ITEM))
+}
+
 /// A password that nobody has chosen; `None` without randomness.
 pub(crate) fn make_password() -> Option<String> {
     let mut bytes = [0; MADE_CHARS];

@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+use causeway_engine::admin::{Refusal, line};
 use causeway_engine::base::time::Wall;
 
+use crate::accounts;
 use crate::arguments::RunOptions;
 use crate::keys::{Identity, Seal, ServerCertificate};
 use crate::sock::{Credentials, Tls};
@@ -121,43 +123,24 @@ fn own_names() -> (Vec<String>, Vec<IpAddr>) {
     (names, addresses)
 }
 
-/// Settings of all files and options, in the order given.
+/// Settings of all files and options, in the order given; passwords hashed.
 fn settings(options: &RunOptions) -> Result<Vec<(String, String)>, StartFault> {
+    let wrong = |place: &str, refusal: Refusal| {
+        let lines = refusal.reasons.iter();
+        let lines: Vec<_> = lines.map(|reason| format!("{place}: {reason}")).collect();
+        StartFault::WrongUse(lines.join("\n"))
+    };
     let mut settings = Vec::new();
     for path in &options.config {
+        let place = path.display().to_string();
         let text = read(path)?;
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            settings.push(setting(line).map_err(|reason| {
-                StartFault::WrongUse(format!("{}:{}: {reason}", path.display(), number + 1))
-            })?);
-        }
+        settings.extend(line::parse_settings(&text).map_err(|refusal| wrong(&place, refusal))?);
     }
-    for line in &options.set {
-        settings.push(
-            setting(line)
-                .map_err(|reason| StartFault::WrongUse(format!("--set '{line}': {reason}")))?,
-        );
+    for text in &options.set {
+        let place = format!("--set '{text}'");
+        settings.extend(line::parse_setting(text).map_err(|refusal| wrong(&place, refusal))?);
     }
-    Ok(settings)
-}
-
-/// Path and value of one line, as printed by `xConfiguration` or shorter.
-fn setting(line: &str) -> Result<(String, String), String> {
-    let line = line.strip_prefix("*c ").unwrap_or(line).trim_start();
-    let line = line.strip_prefix("xConfiguration ").unwrap_or(line);
-    let (path, value) = line
-        .split_once(':')
-        .ok_or("a setting is written as 'PATH: \"VALUE\"'")?;
-    let value = value.trim();
-    let value = value
-        .strip_prefix('"')
-        .and_then(|value| value.strip_suffix('"'))
-        .unwrap_or(value);
-    Ok((path.trim().into(), value.into()))
+    accounts::hash_passwords(settings).map_err(StartFault::WrongUse)
 }
 
 fn password(path: &Path) -> Result<String, StartFault> {

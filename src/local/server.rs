@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
+use causeway_engine::admin::line::{self, Parsed};
 use causeway_engine::admin::{Actor, Answer, Command, Refusal};
 use causeway_engine::base::limits::{COMMAND_LINE_CHARS, COMMAND_LINES};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -152,16 +153,22 @@ impl Session {
                     "A line has at most {COMMAND_LINE_CHARS} characters."
                 )])
             }
-            Request::Line(line) => self.ask_if_allowed(Command::Line(line)).await,
+            Request::Line(line) => match line::parse(&line) {
+                Ok(Parsed::Set(changes)) if accounts::names_password(&changes) => {
+                    if self.is_allowed().await {
+                        self.set(changes).await
+                    } else {
+                        Response::LoginRequired
+                    }
+                }
+                Ok(_) | Err(_) => self.ask_if_allowed(Command::Line(line)).await,
+            },
             Request::Complete(text) => self.ask_if_allowed(Command::Complete(text)).await,
             Request::Set(changes) => {
                 if !self.is_allowed().await && !self.is_set_up_wanted().await {
                     return Response::LoginRequired;
                 }
-                match hash_passwords(changes).await {
-                    Ok(changes) => response(self.ask(Command::Set(changes)).await),
-                    Err(reason) => Response::Refused(vec![reason]),
-                }
+                self.set(changes).await
             }
         }
     }
@@ -171,6 +178,14 @@ impl Session {
             response(self.ask(command).await)
         } else {
             Response::LoginRequired
+        }
+    }
+
+    /// Saves changes; a password in clear is hashed first, and off the loop.
+    async fn set(&self, changes: Vec<(String, String)>) -> Response {
+        match smol::unblock(move || accounts::hash_passwords(changes)).await {
+            Ok(changes) => response(self.ask(Command::Set(changes)).await),
+            Err(reason) => Response::Refused(vec![reason]),
         }
     }
 
@@ -242,19 +257,6 @@ impl Session {
             },
         }
     }
-}
-
-/// Replaces passwords in clear by their hashes; a hash stays as it is.
-async fn hash_passwords(
-    mut changes: Vec<(String, String)>,
-) -> Result<Vec<(String, String)>, String> {
-    for (path, value) in &mut changes {
-        if path.eq_ignore_ascii_case(PASSWORD_ITEM) && !value.starts_with("$argon2id$") {
-            let clear = std::mem::take(value);
-            *value = smol::unblock(move || accounts::hash(&clear)).await?;
-        }
-    }
-    Ok(changes)
 }
 
 fn response(reply: Reply) -> Response {

@@ -55,9 +55,7 @@ impl Served {
 
 fn answer(command: Command, items: &mut BTreeMap<String, String>) -> Result<Answer, Refusal> {
     match command {
-        Command::Line(line) if line == "bad" => Err(Refusal {
-            reasons: vec!["bad line".into()],
-        }),
+        Command::Line(line) if line == "bad" => Err(Refusal::because("bad line")),
         Command::Line(line) => Ok(Answer::Text(format!("did {line}\n"))),
         Command::Complete(text) => Ok(Answer::Completions(vec![text + "x"])),
         Command::Set(changes) => {
@@ -65,9 +63,12 @@ fn answer(command: Command, items: &mut BTreeMap<String, String>) -> Result<Answ
             Ok(Answer::Saved { on: 2, of: 3 })
         }
         Command::Value(path) => Ok(Answer::Value(items.get(&path).cloned().unwrap_or_default())),
-        Command::Status => Err(Refusal {
-            reasons: vec!["no status in this test".into()],
-        }),
+        Command::Status
+        | Command::Restore { .. }
+        | Command::ForceConfigUpdate
+        | Command::Stop(_)
+        | Command::AcknowledgeAlarm(_)
+        | Command::Unregister(_) => Err(Refusal::because("not in this test")),
     }
 }
 
@@ -134,6 +135,9 @@ fn the_console_wants_a_login_first() {
     assert_eq!(ask(&mut console, Request::Logout), Response::Done);
     assert_eq!(ask(&mut console, line("a")), Response::LoginRequired);
     assert_eq!(ask(&mut console, login("admin", "new")), Response::Done);
+    let change = line("xConfiguration Administration Account Password: \"newer\"");
+    assert!(matches!(ask(&mut console, change), Response::Text(_)));
+    assert_eq!(ask(&mut console, login("admin", "newer")), Response::Done);
 }
 
 #[test]
