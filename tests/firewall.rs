@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command};
 use std::sync::{Mutex, mpsc};
 use std::thread;
@@ -295,6 +296,31 @@ fn closed_first_then_the_base_set_replaced_as_one() {
             !rules.contains("437") && !rules.contains("peers4"),
             "{rules}"
         );
+    });
+}
+
+#[test]
+fn the_machine_is_closed_when_the_gateway_or_the_role_is_new() {
+    in_namespace(|| {
+        tool("ip link add lan1 type veth peer name lan2");
+        let mut machine = Machine::start(["lan1", "lan2"]);
+        machine.want(wanted(&[("192.0.2.1", 24)], ""));
+        assert_eq!(rules(), BASE);
+        // The role dies: the next one closes first, and is told everything again.
+        machine.role.kill().expect("a child");
+        machine.role.wait().expect("a child");
+        (machine.socket, machine.role) = Machine::start_role(["lan1", "lan2"]);
+        let started = machine.receive();
+        assert_eq!(rules(), CLOSED);
+        let now = machine.now();
+        machine.net.handle(now, started);
+        machine.settle();
+        assert_eq!(rules(), BASE);
+        // The gateway dies: its end of the conversation is closed.
+        let (unused, _other) = UnixDatagram::pair().expect("a pair of sockets");
+        machine.socket = unused.into();
+        assert!(machine.role.wait().expect("a child").success());
+        assert_eq!(rules(), CLOSED);
     });
 }
 

@@ -114,7 +114,7 @@ impl System {
             if asked {
                 let request = match self.gateway.receive() {
                     Ok(Some(request)) => request,
-                    Ok(None) => return Ok(()),
+                    Ok(None) => return self.end(),
                     Err(fault) if fault.kind() == io::ErrorKind::InvalidData => {
                         self.refuse(None, "not a request")?;
                         continue;
@@ -131,6 +131,11 @@ impl System {
                 self.report_seen()?;
             }
         }
+    }
+
+    /// The gateway is gone: nobody answers behind the ports that it had opened.
+    fn end(&self) -> io::Result<()> {
+        close().map_err(io::Error::other)
     }
 
     /// Waits for a request or a change; tells which.
