@@ -3,68 +3,150 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::settings::ClusterSettings;
 use super::tree::Tree;
 
-/// Everything that does not fit together, one sentence each.
+/// Everything that does not fit together, one sentence each, beginning with the item to change.
 pub(super) fn faults(tree: &Tree) -> Vec<String> {
     let mut faults = Vec::new();
-    peers(tree, &mut faults);
-    gateway(tree, &mut faults);
-    limits(tree, &mut faults);
+    addresses(tree, &mut faults);
+    gateways(tree, &mut faults);
+    let peers: Vec<(usize, String)> = (1..=6)
+        .map(|number| {
+            let address = tree.text(&format!("Alternates Peer {number} Address"));
+            (number, address.to_string())
+        })
+        .filter(|(_, address)| !address.is_empty())
+        .collect();
+    if !peers.is_empty() {
+        peer_list(tree, &peers, &mut faults);
+        cluster(tree, peers.len(), &mut faults);
+    }
+    registrations(tree, &mut faults);
+    ports(tree, &mut faults);
     faults
 }
 
-/// The peer list: filled without gaps, each address once, this system in it (SPEC CL2).
-fn peers(tree: &Tree, faults: &mut Vec<String>) {
-    let list: Vec<String> = (1..=6)
-        .map(|n| {
-            tree.text(&format!("Alternates Peer {n} Address"))
-                .to_string()
-        })
-        .collect();
-    let filled = list.iter().filter(|address| !address.is_empty()).count();
-    if filled == 0 {
-        return;
-    }
-    if list[..filled].iter().any(String::is_empty) {
-        faults.push("Alternates Peer: fill the peer addresses from 1 on, without gaps".into());
-    }
-    for (place, address) in list
-        .iter()
-        .enumerate()
-        .filter(|(_, address)| !address.is_empty())
-    {
-        if let Some(first) = list[..place].iter().position(|other| other == address) {
+/// LAN addresses that a system can have, in subnets that do not overlap.
+fn addresses(tree: &Tree, faults: &mut Vec<String>) {
+    let name = |lan: u8| format!("Ethernet {lan} IP V4 Address");
+    let subnets = [1, 2].map(|lan| subnet_of(tree, lan));
+    for (lan, subnet) in (1..).zip(subnets) {
+        let Some((address, mask)) = subnet else {
+            continue;
+        };
+        let host = u32::from(address) & !mask;
+        let reserved = mask.count_ones() < 31 && (host == 0 || host == !mask);
+        if reserved {
             faults.push(format!(
-                "Alternates Peer {} Address: {address} is already peer {}",
-                place + 1,
-                first + 1
+                "{}: {address} is the first or last address of its subnet, which no system can \
+                 have",
+                name(lan)
+            ));
+        }
+        if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
+            faults.push(format!("{}: {address} is no system's address", name(lan)));
+        }
+    }
+    if let [Some((one, mask_one)), Some((two, mask_two))] = subnets {
+        let mask = mask_one & mask_two;
+        if u32::from(one) & mask == u32::from(two) & mask {
+            faults.push(format!("{}: {two} is in the subnet of LAN1", name(2)));
+        }
+    }
+    for lan in 1..=2 {
+        let item = format!("Ethernet {lan} IP V6 Address");
+        if let Ok(address) = tree.text(&item).parse::<Ipv6Addr>()
+            && (address.is_unspecified() || address.is_multicast())
+        {
+            faults.push(format!("{item}: {address} is no system's address"));
+        }
+    }
+}
+
+/// Each gateway lies in the subnet of an interface; an IPv6 one may be link-local.
+fn gateways(tree: &Tree, faults: &mut Vec<String>) {
+    if let Ok(gateway) = tree.text("IP Gateway").parse::<Ipv4Addr>() {
+        let reached = [1, 2].into_iter().any(|lan| {
+            subnet_of(tree, lan).is_some_and(|(address, mask)| {
+                u32::from(address) & mask == u32::from(gateway) & mask && address != gateway
+            })
+        });
+        if !reached {
+            faults.push(format!(
+                "IP Gateway: {gateway} is not another system in the subnet of LAN1 or LAN2"
             ));
         }
     }
-    let settings = ClusterSettings::from(tree);
-    if settings.name.is_empty() {
-        faults.push("Alternates Cluster Name: a cluster needs a name, a full domain name".into());
+    if let Ok(gateway) = tree.text("IP V6 Gateway").parse::<Ipv6Addr>() {
+        let reached = [1, 2].into_iter().any(|lan| {
+            let address = tree.text(&format!("Ethernet {lan} IP V6 Address"));
+            let prefix = tree.number(&format!("Ethernet {lan} IP V6 PrefixLength"));
+            let mask = u128::MAX
+                .checked_shl(128_u32.saturating_sub(prefix))
+                .unwrap_or(0);
+            address.parse::<Ipv6Addr>().is_ok_and(|address| {
+                u128::from(address) & mask == u128::from(gateway) & mask && address != gateway
+            })
+        });
+        if !reached && !gateway.is_unicast_link_local() {
+            faults.push(format!(
+                "IP V6 Gateway: {gateway} is not another system in the subnet of LAN1 or LAN2"
+            ));
+        }
     }
-    if settings
-        .primary
-        .is_none_or(|primary| usize::from(primary.number()) > filled)
-    {
+}
+
+/// The peer list: filled without gaps, each address once, this system in it (SPEC CL2).
+fn peer_list(tree: &Tree, peers: &[(usize, String)], faults: &mut Vec<String>) {
+    let last = peers.last().map_or(0, |(number, _)| *number);
+    let holds = |number: &usize| peers.iter().any(|(filled, _)| filled == number);
+    if let Some(gap) = (1..last).find(|number| !holds(number)) {
         faults.push(format!(
-            "Alternates ConfigurationPrimary: there is no peer {}",
-            tree.text("Alternates ConfigurationPrimary")
+            "Alternates Peer {gap} Address: fill the list from 1 on without gaps; peer {last} has \
+             an address"
         ));
     }
+    let version = tree.text("Alternates Cluster IPVersion");
+    for (place, (number, address)) in peers.iter().enumerate() {
+        let item = format!("Alternates Peer {number} Address");
+        if let Some((first, _)) = peers[..place].iter().find(|(_, other)| other == address) {
+            faults.push(format!("{item}: {address} is already peer {first}"));
+        }
+        match address.parse::<IpAddr>() {
+            Ok(ip) if ip.is_ipv4() == (version == "IPv4") => {}
+            Ok(_) => faults.push(format!(
+                "{item}: {address} is not of the version that Alternates Cluster IPVersion says, \
+                 {version}"
+            )),
+            Err(_) => faults.push(format!(
+                "{item}: {address} is a name; this version forms clusters of IP addresses"
+            )),
+        }
+    }
+    let settings = ClusterSettings::from(tree);
     if settings.own.is_empty() {
-        faults.push("Ethernet 1 IP V4 Address: a cluster needs this system's own address".into());
+        faults.push("Ethernet 1: a cluster needs this system's own address".into());
     } else if settings.position().is_none() {
         let own: Vec<String> = settings.own.iter().map(ToString::to_string).collect();
         faults.push(format!(
             "Alternates Peer: the local address {} does not appear in the list of peers",
             own.join(", ")
+        ));
+    }
+}
+
+/// What a cluster needs beside its peers.
+fn cluster(tree: &Tree, peers: usize, faults: &mut Vec<String>) {
+    if tree.text("Alternates Cluster Name").is_empty() {
+        faults.push("Alternates Cluster Name: a cluster needs a name, a full domain name".into());
+    }
+    let primary = tree.number("Alternates ConfigurationPrimary");
+    if primary as usize > peers {
+        faults.push(format!(
+            "Alternates ConfigurationPrimary: there is no peer {primary}, the list has {peers}"
         ));
     }
     if tree.text("Alternates Cluster TLSVerification") == "Enforce" {
@@ -76,43 +158,51 @@ fn peers(tree: &Tree, faults: &mut Vec<String>) {
     }
 }
 
-/// The gateway lies in the subnet of an interface.
-fn gateway(tree: &Tree, faults: &mut Vec<String>) {
-    let Ok(gateway) = tree.text("IP Gateway").parse::<Ipv4Addr>() else {
-        return;
-    };
-    let reachable = (1..=2).any(|lan| {
-        let address = tree
-            .text(&format!("Ethernet {lan} IP V4 Address"))
-            .parse::<Ipv4Addr>();
-        let mask = tree
-            .text(&format!("Ethernet {lan} IP V4 SubnetMask"))
-            .parse::<Ipv4Addr>();
-        let (Ok(address), Ok(mask)) = (address, mask) else {
-            return false;
-        };
-        let subnet = |ip: Ipv4Addr| u32::from(ip) & u32::from(mask);
-        subnet(address) == subnet(gateway) && address != gateway
-    });
-    if !reachable {
+fn registrations(tree: &Tree, faults: &mut Vec<String>) {
+    let refresh = |bound: &str| tree.number(&format!("SIP Registration Standard Refresh {bound}"));
+    let (minimum, maximum) = (refresh("Minimum"), refresh("Maximum"));
+    if minimum > maximum {
         faults.push(format!(
-            "IP Gateway: {gateway} is in the subnet of neither LAN1 nor LAN2"
+            "SIP Registration Standard Refresh Minimum: {minimum} is greater than the Maximum, \
+             {maximum}"
         ));
     }
 }
 
-fn limits(tree: &Tree, faults: &mut Vec<String>) {
-    let refresh = |bound: &str| tree.number(&format!("SIP Registration Standard Refresh {bound}"));
-    if refresh("Minimum") > refresh("Maximum") {
-        faults.push(
-            "SIP Registration Standard Refresh Minimum: it is greater than the Maximum".into(),
-        );
+/// No two services share a port of one transport.
+fn ports(tree: &Tree, faults: &mut Vec<String>) {
+    let sip =
+        |transport: &str| tree.is_on("SIP Mode") && tree.is_on(&format!("SIP {transport} Mode"));
+    let clustered = !tree.text("Alternates Peer 1 Address").is_empty();
+    let tcp = [
+        ("Alternates Configuration Port", clustered),
+        ("Alternates State Port", clustered),
+        (
+            "Management Interface Port",
+            tree.is_on("Administration HTTPS Mode"),
+        ),
+        ("SIP TCP Port", sip("TCP")),
+    ];
+    let udp = [
+        ("Alternates State Port", clustered),
+        ("SIP UDP Port", sip("UDP")),
+    ];
+    for services in [&tcp[..], &udp[..]] {
+        let mut open: Vec<(&str, u32)> = Vec::new();
+        for (item, _) in services.iter().filter(|(_, on)| *on) {
+            let port = tree.number(item);
+            if let Some((other, _)) = open.iter().find(|(_, taken)| *taken == port) {
+                faults.push(format!("{item}: {port} is the {other} already"));
+            }
+            open.push((item, port));
+        }
     }
-    let port = |name: &str| tree.number(name);
-    if port("SIP TCP Port") == port("Management Interface Port") && tree.is_on("SIP TCP Mode") {
-        faults.push("SIP TCP Port: the pages use the same port".into());
-    }
-    if port("Alternates Configuration Port") == port("Alternates State Port") {
-        faults.push("Alternates State Port: configuration replication uses the same port".into());
-    }
+}
+
+/// IPv4 address and mask of a LAN, if it has one.
+fn subnet_of(tree: &Tree, lan: u8) -> Option<(Ipv4Addr, u32)> {
+    let item = |name: &str| format!("Ethernet {lan} IP V4 {name}");
+    let address = tree.text(&item("Address")).parse().ok()?;
+    let mask = tree.text(&item("SubnetMask")).parse::<Ipv4Addr>().ok()?;
+    Some((address, mask.into()))
 }

@@ -206,24 +206,6 @@ impl Configuration {
         }
     }
 
-    /// Revisions as bundles of at most about `bytes_max` each, in order; one revision stands
-    /// alone where it is longer (it never exceeds [`limits::CONFIGURATION_BYTES`]).
-    pub fn bundles(&self, revisions: &[Revision], bytes_max: usize) -> Vec<Bundle> {
-        let mut bundles = Vec::new();
-        let mut rest = revisions;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fit = rest.iter().take_while(|revision| {
-                bytes += self.bundle(core::slice::from_ref(*revision)).encode().len();
-                bytes <= bytes_max
-            });
-            let (now, later) = rest.split_at(fit.count().max(1));
-            bundles.push(self.bundle(now));
-            rest = later;
-        }
-        bundles
-    }
-
     /// The whole replicated configuration, with as much of its history as fits.
     pub fn snapshot(&self) -> Snapshot {
         let chain = &self.cluster;
