@@ -152,3 +152,30 @@ pub const REVISION_TEXT_BYTES: usize = 256;
 
 /// Replaced configurations that are kept.
 pub const BRANCHES: usize = 8;
+
+/// Calls through one peer that are counted at one time.
+pub const SIP_CALLS: usize = 100_000;
+
+/// Bytes that wait for one SIP stream to open.
+pub const SIP_OPENING_BYTES: usize = 256 * 1024;
+
+/// Bytes of an address of record: user and domain together.
+pub const AOR_BYTES: usize = 256;
+
+/// Bytes of one registered Contact, or of one hop of its Path.
+pub const CONTACT_BYTES: usize = 1_024;
+
+/// Hops of the Path of one registered Contact (RFC 3327).
+pub const PATH_HOPS: usize = 8;
+
+/// Bytes of User-Agent kept with a registration.
+pub const USER_AGENT_BYTES: usize = 128;
+
+/// Registrations that end with the stream that made them, for one stream.
+pub const SIP_FLOW_BINDINGS: usize = 256;
+
+/// Branches that one SIP request forks into, all groups of preference together.
+pub const SIP_BRANCHES: usize = 60;
+
+/// Bytes of challenges gathered from the branches of one SIP request.
+pub const SIP_CHALLENGE_BYTES: usize = 8 * 1024;

@@ -13,6 +13,8 @@ pub struct SipStatus {
     pub requests: u64,
     /// Messages that could not be read.
     pub malformed: u64,
-    /// Requests turned away for overload.
+    /// Requests turned away for overload or maintenance.
     pub shed: u64,
+    /// Responses that belong to nothing.
+    pub stray: u64,
 }
