@@ -3,21 +3,48 @@
 //! `node` owns the engines, carries events between them, keeps the order of writes and promises,
 //! and answers administrators. It decides nothing about a protocol: start at [`Node::handle`].
 
-use alloc::collections::VecDeque;
-use alloc::string::String;
-use alloc::vec::Vec;
+mod carry;
+mod desk;
+mod journal;
+mod listeners;
+mod report;
+mod saves;
 
-use crate::base::ids::PeerId;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
+
+use crate::admin::Actor;
+use crate::alarm::{Alarms, Event};
+use crate::base::ids::{Incarnation, PeerId, StreamId, StreamIds};
+use crate::base::random::Random;
+use crate::base::socket::Service;
 use crate::base::store::Record;
 use crate::base::time::{Instant, Wall};
+use crate::cluster::{self, Cluster};
+use crate::config::Configuration;
+use crate::config::settings::{ClusterSettings, SipSettings, WebSettings};
+use crate::directory::Directory;
 use crate::io::{Action, Input};
+use crate::net::{Net, Wanted};
+use crate::sip::Sip;
+
+use journal::Journal;
+use listeners::Listeners;
+use saves::{Ask, Save, Saves};
+
+/// How often alarms are compared with the conditions that hold.
+const ALARM_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What a node is made from.
 #[derive(Clone, Debug)]
 pub struct Boot {
     /// This peer's identity, made when it was installed.
     pub id: PeerId,
-    /// Randomness for tags, branches and jitter.
+    /// Randomness for tags, branches and jitter; secret.
     pub seed: [u8; 32],
     /// Everything the store held.
     pub records: Vec<Record>,
@@ -34,19 +61,129 @@ pub struct Boot {
 /// One peer.
 #[derive(Debug)]
 pub struct Node {
+    id: PeerId,
+    version: &'static str,
+    /// Where services listen while no LAN has an address.
+    otherwise: IpAddr,
+    faults: Vec<String>,
+    random: Random,
+    configuration: Configuration,
+    /// Generation of the configuration that the engines were told of last.
+    told: Option<u64>,
+    directory: Directory,
+    cluster: Cluster,
+    sip: Sip,
+    net: Net,
+    alarms: Alarms,
+    alarms_due: Instant,
+    listeners: Listeners,
+    /// What each living stream carries.
+    streams: BTreeMap<StreamId, Service>,
+    journal: Journal<Promise>,
+    saves: Saves,
     actions: VecDeque<Action>,
+}
+
+/// What happens once a batch is on the disk.
+#[derive(Debug)]
+enum Promise {
+    /// An administrator's change takes effect and is answered.
+    Save(Save),
+    /// The cluster engine goes on.
+    Cluster(u64),
+    /// Nobody waits.
+    Nothing,
 }
 
 impl Node {
     /// A node that has just started; its first actions are waiting.
-    pub fn new(_now: Instant, _wall: Wall, _boot: Boot) -> Self {
-        Self {
+    pub fn new(now: Instant, wall: Wall, boot: Boot) -> Self {
+        let mut random = Random::new(boot.seed);
+        let (configuration, faults) = Configuration::load(&boot.records);
+        // Shared items live in memory alone, so every start is a new life of theirs.
+        let mut directory = Directory::new(boot.id, Incarnation(random.bits()));
+        directory.observe(wall);
+        let start = cluster::Start {
+            own: boot.id,
+            software: boot.version,
+            random: Random::new(random.bytes()),
+            streams: StreamIds::new(2, 4),
+            records: &boot.records,
+        };
+        let cluster = Cluster::new(now, start, &configuration);
+        let otherwise = if boot.machine {
+            Ipv4Addr::UNSPECIFIED
+        } else {
+            Ipv4Addr::LOCALHOST
+        };
+        let otherwise = IpAddr::from(otherwise);
+        let settings = SipSettings::new(configuration.tree(), otherwise);
+        let sip = Sip::new(now, settings, random.bytes(), StreamIds::new(4, 4));
+        let mut node = Self {
+            id: boot.id,
+            version: boot.version,
+            otherwise,
+            faults: boot.faults.into_iter().chain(faults).collect(),
+            random,
+            configuration,
+            told: None,
+            directory,
+            cluster,
+            sip,
+            net: Net::new(),
+            alarms: Alarms::default(),
+            alarms_due: now,
+            listeners: Listeners::default(),
+            streams: BTreeMap::new(),
+            journal: Journal::new(),
+            saves: Saves::default(),
             actions: VecDeque::new(),
-        }
+        };
+        node.begin(now, wall, boot.settings);
+        node
     }
 
     /// Takes in what happened. Actions that follow are waiting afterwards.
-    pub fn handle(&mut self, _now: Instant, _wall: Wall, _input: Input) {}
+    pub fn handle(&mut self, now: Instant, wall: Wall, input: Input) {
+        self.directory.observe(wall);
+        match input {
+            Input::Timeout => self.handle_timeout(now, wall),
+            Input::Listening { listener, result } => self.listening(now, wall, listener, result),
+            Input::Datagram {
+                listener,
+                from,
+                bytes,
+            } => {
+                self.datagram(now, wall, listener, from, bytes);
+            }
+            Input::Opened {
+                stream,
+                listener,
+                ends,
+                peer,
+            } => {
+                self.opened(now, wall, stream, listener, ends, peer);
+            }
+            Input::Received { stream, bytes } => self.received(now, wall, stream, bytes),
+            Input::Closed { stream, reason } => self.closed(now, wall, stream, reason),
+            Input::Written { batch, result } => match self.journal.written(batch) {
+                Some(Promise::Save(save)) => self.save_written(now, save, result),
+                Some(Promise::Cluster(token)) => {
+                    self.cluster_input(now, wall, cluster::Input::Written { token, result });
+                }
+                Some(Promise::Nothing) | None => {}
+            },
+            Input::Command {
+                request,
+                actor,
+                command,
+            } => {
+                self.command(now, wall, request, actor, command);
+            }
+            Input::Machine(report) => self.net.handle(now, report),
+        }
+        self.settle(now, wall);
+    }
 
     /// The next thing to do.
     pub fn poll_action(&mut self) -> Option<Action> {
@@ -55,6 +192,167 @@ impl Node {
 
     /// When [`Input::Timeout`] is wanted.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        let engines = [
+            self.sip.poll_timeout(),
+            self.cluster.poll_timeout(),
+            self.net.poll_timeout(),
+            self.directory.poll_timeout(),
+            self.listeners.poll_timeout(),
+            Some(self.alarms_due),
+        ];
+        engines.into_iter().flatten().min()
     }
+
+    /// The configuration as it is in effect.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// What the cluster knows together, as this peer holds it.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Whom this peer follows: the epoch as it is compared, and its primary.
+    pub fn epoch(&self) -> (u64, Option<PeerId>) {
+        self.cluster.epoch()
+    }
+
+    /// Settings of the start come first: sockets open only when they have taken effect.
+    fn begin(&mut self, now: Instant, wall: Wall, settings: Vec<(String, String)>) {
+        if settings.is_empty() {
+            return self.settle(now, wall);
+        }
+        let actor = Actor {
+            name: "system".into(),
+            address: None,
+            face: "start",
+        };
+        let note = String::new();
+        let ask = Ask {
+            request: None,
+            actor,
+            changes: settings,
+            note,
+        };
+        if self.saves.push(ask).is_ok() {
+            self.next_save(now, wall);
+        }
+        if !self.saves.is_under_way() {
+            self.settle(now, wall);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant, wall: Wall) {
+        self.directory.handle_timeout(now);
+        if self.sip.poll_timeout().is_some_and(|at| at <= now) {
+            self.sip.handle_timeout(now, wall, &mut self.directory);
+        }
+        if self.cluster.poll_timeout().is_some_and(|at| at <= now) {
+            self.cluster
+                .handle_timeout(now, &mut self.configuration, &mut self.directory);
+        }
+        if self.net.poll_timeout().is_some_and(|at| at <= now) {
+            self.net.handle_timeout(now);
+        }
+        let actions = self.listeners.handle_timeout(now);
+        self.actions.extend(actions);
+        if self.alarms_due <= now {
+            self.alarms_due = now + ALARM_INTERVAL;
+            self.update_alarms(now, wall);
+        }
+    }
+
+    /// Carries on whatever the last input set off, until nothing moves any more.
+    fn settle(&mut self, now: Instant, wall: Wall) {
+        self.carry_actions();
+        if self.told != Some(self.configuration.generation()) {
+            self.told = Some(self.configuration.generation());
+            self.configure(now);
+            self.carry_actions();
+        }
+        while let Some(replicated) = self.cluster.poll_saved() {
+            self.answer_save(replicated);
+        }
+        self.next_save(now, wall);
+    }
+
+    /// Tells every engine the configuration that has taken effect.
+    fn configure(&mut self, now: Instant) {
+        let tree = self.configuration.tree();
+        let sip = SipSettings::new(tree, self.otherwise);
+        let web = WebSettings::new(tree, self.otherwise);
+        let cluster = ClusterSettings::from(tree);
+        self.net.configure(now, Wanted::from(tree));
+        let wanted = wanted_sockets(&sip, &web, &cluster);
+        self.sip.configure(now, sip);
+        self.cluster.configured(now, &self.configuration);
+        let actions = self.listeners.want(&wanted);
+        for action in &actions {
+            if let Action::Unlisten { listener } = action {
+                self.sip_unlisten(now, *listener);
+            }
+        }
+        self.actions.extend(actions);
+        self.alarms_due = now;
+    }
+
+    fn update_alarms(&mut self, now: Instant, wall: Wall) {
+        let conditions = self.conditions(now);
+        for event in self.alarms.update(wall, conditions) {
+            let text = match event {
+                Event::Raised(alarm) => {
+                    alloc::format!(
+                        "alarm raised: {} {}: {}",
+                        alarm.id,
+                        alarm.title,
+                        alarm.detail
+                    )
+                }
+                Event::Lowered(alarm) => {
+                    alloc::format!(
+                        "alarm lowered: {} {}: {}",
+                        alarm.id,
+                        alarm.title,
+                        alarm.detail
+                    )
+                }
+            };
+            self.actions.push_back(Action::Log {
+                level: log::Level::Warn,
+                text,
+            });
+        }
+    }
+}
+
+/// The sockets that a configuration asks for.
+fn wanted_sockets(
+    sip: &SipSettings,
+    web: &WebSettings,
+    cluster: &ClusterSettings,
+) -> Vec<(Service, SocketAddr)> {
+    let mut wanted = vec![];
+    for address in &sip.addresses {
+        let ports = [(Service::SipUdp, sip.udp), (Service::SipTcp, sip.tcp)];
+        for (service, port) in ports {
+            wanted.extend(port.map(|port| (service, SocketAddr::new(*address, port))));
+        }
+    }
+    for address in &web.addresses {
+        wanted.extend(
+            web.port
+                .map(|port| (Service::Web, SocketAddr::new(*address, port))),
+        );
+    }
+    if let Some(own) = cluster.own_address() {
+        let (configuration, state) = (cluster.configuration_port, cluster.state_port);
+        wanted.push((
+            Service::PeerConfiguration,
+            SocketAddr::new(own, configuration),
+        ));
+        wanted.push((Service::PeerState, SocketAddr::new(own, state)));
+        wanted.push((Service::PeerBeat, SocketAddr::new(own, state)));
+    }
+    wanted
 }

@@ -19,6 +19,10 @@ pub enum Table {
 
 /// One change to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    missing_docs,
+    reason = "each variant's sentence tells what its fields are"
+)]
 pub enum Write {
     /// Set a record.
     Put {

@@ -41,6 +41,7 @@ use crate::wire::peer::{Hello, Message, encode};
 
 use peer::{Link, Peer};
 use promise::Promise;
+pub use replicate::Replicated;
 use replicate::Replication;
 
 /// How long a link may take to exchange hellos.

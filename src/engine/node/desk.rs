@@ -1,0 +1,244 @@
+//! Administrators' commands: each is answered exactly once.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::admin::line::{self, Outcome};
+use crate::admin::{Actor, Answer, Command, Refusal};
+use crate::base::ids::RequestId;
+use crate::base::time::{Instant, Wall};
+use crate::cluster::Replicated;
+use crate::config::path::Path;
+use crate::config::revision::Author;
+use crate::config::schema::Scope;
+use crate::io::Action;
+use crate::net::machine::MachineRequest;
+
+use super::saves::{Ask, Save};
+use super::{Node, Promise};
+
+impl Node {
+    pub(super) fn command(
+        &mut self,
+        now: Instant,
+        wall: Wall,
+        request: RequestId,
+        actor: Actor,
+        command: Command,
+    ) {
+        let answer = match command {
+            Command::Line(text) => {
+                let status = || self.status(now, wall);
+                match line::interpret(&text, &self.configuration, status) {
+                    Ok(Outcome::Ready(answer)) => Ok(answer),
+                    Ok(Outcome::Do(command)) => {
+                        return self.command(now, wall, request, actor, command);
+                    }
+                    Err(refusal) => Err(refusal),
+                }
+            }
+            Command::Complete(text) => Ok(Answer::Completions(line::complete(&text, || {
+                self.status(now, wall)
+            }))),
+            Command::Set(changes) => {
+                return self.ask_save(request, actor, changes, String::new());
+            }
+            Command::Restore { changes, note } => {
+                return self.ask_save(request, actor, changes, note);
+            }
+            Command::Value(name) => self.value(&name),
+            Command::Status => Ok(Answer::Status(self.status(now, wall).into())),
+            Command::ForceConfigUpdate => match self.cluster.force_update(&self.configuration) {
+                Ok(()) => Ok(Answer::Text(
+                    "Asked the primary for its configuration.\n".into(),
+                )),
+                Err(reason) => Err(Refusal::because(reason)),
+            },
+            Command::Stop(stop) => {
+                self.actions
+                    .push_back(Action::Machine(MachineRequest::Stop(stop)));
+                Ok(Answer::Text(format!("{stop:?} has begun.\n")))
+            }
+            Command::AcknowledgeAlarm(id) => {
+                if self.alarms.acknowledge(id) {
+                    Ok(Answer::Text(format!("Alarm {id} is acknowledged.\n")))
+                } else {
+                    Err(Refusal::because(format!("no alarm {id} is raised")))
+                }
+            }
+            Command::Unregister(aor) => self.unregister(now, &aor),
+        };
+        self.actions.push_back(Action::Answer { request, answer });
+    }
+
+    /// Begins the next save, if none is under way.
+    pub(super) fn next_save(&mut self, now: Instant, wall: Wall) {
+        while let Some(ask) = self.saves.next() {
+            let request = ask.request;
+            match self.begin_save(wall, ask) {
+                Ok(true) => return,
+                Ok(false) => self.answer(request, Ok(self.saved_nowhere_else())),
+                Err(refusal) => self.refuse_save(now, request, refusal),
+            }
+        }
+    }
+
+    /// A save has reached the disk, or has not.
+    pub(super) fn save_written(&mut self, now: Instant, save: Save, result: Result<(), String>) {
+        self.saves.end();
+        let Save { request, prepared } = save;
+        match result {
+            Ok(()) => {
+                let shared = prepared.revision(Scope::Cluster).cloned();
+                let writes = self.configuration.commit(prepared);
+                if !writes.is_empty() {
+                    let action = self.journal.write(writes, Promise::Nothing);
+                    self.actions.push_back(action);
+                }
+                match (shared, request) {
+                    (Some(revision), request) => {
+                        if let Some(request) = request {
+                            self.saves.replicate(revision.id, request);
+                        }
+                        self.cluster.saved(now, &self.configuration, &revision);
+                    }
+                    (None, request) => self.answer(request, Ok(self.saved_nowhere_else())),
+                }
+            }
+            Err(reason) => {
+                let reason = format!("not saved: {reason}");
+                self.refuse_save(now, request, Refusal::because(reason));
+            }
+        }
+        self.cluster.saving(&self.configuration, false);
+    }
+
+    /// A save stands on as many peers as is waited for.
+    pub(super) fn answer_save(&mut self, replicated: Replicated) {
+        let Replicated { revision, on, of } = replicated;
+        if let Some(request) = self.saves.replicated(revision) {
+            let answer = Ok(Answer::Saved { on, of });
+            self.actions.push_back(Action::Answer { request, answer });
+        }
+    }
+
+    fn ask_save(
+        &mut self,
+        request: RequestId,
+        actor: Actor,
+        changes: Vec<(String, String)>,
+        note: String,
+    ) {
+        let ask = Ask {
+            request: Some(request),
+            actor,
+            changes,
+            note,
+        };
+        if let Err(refusal) = self.saves.push(ask) {
+            self.actions.push_back(Action::Answer {
+                request,
+                answer: Err(refusal),
+            });
+        }
+    }
+
+    /// Judges a change and puts it on its way to the disk; `false` if it changes nothing.
+    fn begin_save(&mut self, wall: Wall, ask: Ask) -> Result<bool, Refusal> {
+        let Ask {
+            request,
+            actor,
+            changes,
+            note,
+        } = ask;
+        let address = actor
+            .address
+            .map_or_else(String::new, |address| format!("{address}"));
+        let author = Author {
+            name: actor.name,
+            address,
+            face: actor.face.into(),
+        };
+        let may = self.cluster.may_change();
+        let epoch = may.as_ref().copied().unwrap_or(0);
+        let prepared = self
+            .configuration
+            .prepare(&changes, &author, &note, wall, epoch, &mut self.random)
+            .map_err(|reasons| Refusal { reasons })?;
+        if prepared.revision(Scope::Cluster).is_some() {
+            may.map_err(Refusal::because)?;
+        }
+        let writes = prepared.writes();
+        if writes.is_empty() {
+            return Ok(false);
+        }
+        self.saves.begin();
+        self.cluster.saving(&self.configuration, true);
+        let save = Promise::Save(Save { request, prepared });
+        let action = self.journal.write(writes, save);
+        self.actions.push_back(action);
+        Ok(true)
+    }
+
+    fn refuse_save(&mut self, now: Instant, request: Option<RequestId>, refusal: Refusal) {
+        if request.is_none() {
+            let reasons = refusal.reasons.iter();
+            self.faults
+                .extend(reasons.map(|reason| format!("settings of the start: {reason}")));
+            self.alarms_due = now;
+        }
+        self.answer(request, Err(refusal));
+    }
+
+    fn answer(&mut self, request: Option<RequestId>, answer: Result<Answer, Refusal>) {
+        match (request, answer) {
+            (Some(request), answer) => self.actions.push_back(Action::Answer { request, answer }),
+            (None, Err(refusal)) => {
+                for reason in refusal.reasons {
+                    let text = format!("settings of the start are refused: {reason}");
+                    self.actions.push_back(Action::Log {
+                        level: log::Level::Error,
+                        text,
+                    });
+                }
+            }
+            (None, Ok(_)) => {}
+        }
+    }
+
+    /// What is said of a change that concerns this peer alone.
+    fn saved_nowhere_else(&self) -> Answer {
+        Answer::Saved { on: 1, of: 1 }
+    }
+
+    fn value(&self, name: &str) -> Result<Answer, Refusal> {
+        let path = Path::parse(name).map_err(|fault| Refusal::because(format!("{fault}")))?;
+        let secret = self.configuration.secret(name);
+        let shown = || self.configuration.tree().shown(&path);
+        let text = match path.item().kind.is_secret() {
+            true => secret.unwrap_or_default().into(),
+            false => shown(),
+        };
+        Ok(Answer::Value(text))
+    }
+
+    fn unregister(&mut self, now: Instant, aor: &str) -> Result<Answer, Refusal> {
+        let key = aor.trim_start_matches("sip:");
+        let own = self.directory.own();
+        let found = self.directory.bindings(key, now);
+        let (ours, others): (Vec<_>, Vec<_>) = found.partition(|found| found.owner == own);
+        let ids: Vec<Vec<u8>> = ours.iter().map(|found| found.id.to_vec()).collect();
+        let elsewhere = others.len();
+        for id in &ids {
+            self.directory.remove(now, key, id);
+        }
+        match (ids.len(), elsewhere) {
+            (0, 0) => Err(Refusal::because(format!("{aor} is not registered"))),
+            (0, _) => Err(Refusal::because(format!(
+                "{aor} registered at another peer: do it there"
+            ))),
+            (count, _) => Ok(Answer::Text(format!("{count} registrations are ended.\n"))),
+        }
+    }
+}
