@@ -4,6 +4,7 @@ mod accounts;
 mod arguments;
 mod ask;
 mod boot;
+mod console;
 mod event;
 mod files;
 mod keys;
@@ -14,10 +15,12 @@ mod password;
 mod run;
 #[cfg(test)]
 mod scratch;
+mod setup;
 mod signals;
 mod sock;
 mod start;
 mod store;
+mod web;
 
 use std::process::ExitCode;
 

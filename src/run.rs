@@ -26,16 +26,17 @@ use ring::rand::{SecureRandom, SystemRandom};
 use smol::channel::{self, Receiver, Sender};
 use smol::{Executor, LocalExecutor, future};
 
+use crate::accounts::Accounts;
 use crate::arguments::RunOptions;
 use crate::ask::{Asker, Question, Reply};
 use crate::event::Event;
 use crate::local::server::LocalServer;
 use crate::logging::{self, wall};
 use crate::machine::{Machine, Supervisor};
-use crate::sock::{Sockets, WebFace};
+use crate::sock::Sockets;
 use crate::start::{self, Parts, StartFault};
 use crate::store::{Store, Writer};
-use crate::{VERSION, password, signals};
+use crate::{VERSION, password, signals, web};
 use ready::Ready;
 
 /// How soon to try again to send what the network did not take.
@@ -174,7 +175,8 @@ impl Gateway {
         let local_server = LocalServer::start(worker, &options.data, &asker)
             .map_err(|error| format!("the command line's sockets cannot be opened: {error}"))?;
         let (machine, supervisor) = inherited(&options, local, &events)?;
-        let web = web_face(asker.clone());
+        let accounts = Accounts::new(asker.clone());
+        let web = web::face(asker.clone(), accounts);
         let sockets = Sockets::new(
             Rc::clone(local),
             Arc::clone(worker),
@@ -497,14 +499,6 @@ fn inherited(
         .map(|number| Supervisor::open(number, local, events.clone()).map_err(fault))
         .transpose()?;
     Ok((machine, supervisor))
-}
-
-/// What serves an encrypted web connection.
-fn web_face(asker: Asker) -> WebFace {
-    Arc::new(move |stream, _ends| {
-        let asker = asker.clone();
-        Box::pin(async move { drop((stream, asker)) })
-    })
 }
 
 /// Writes a line to standard output at once; nobody may be there to read it.

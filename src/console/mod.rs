@@ -1,0 +1,1 @@
+//! Command line for people: `causeway cli`, and the serial console.

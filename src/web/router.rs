@@ -1,0 +1,421 @@
+//! Who may see and do what, and what a request turns into.
+//!
+//! Without a session there are the files, the login and, while the administrator has no password,
+//! the set-up wizard. Everything that changes something is a POST from a page of ours that carries
+//! the session's form token (SPEC UI3).
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use causeway_engine::admin::status::Status;
+use causeway_engine::admin::{Actor, Answer, Command};
+use hyper::StatusCode;
+use hyper::body::Incoming;
+
+use super::form::{self, Faults, Values};
+use super::http::{self, Request, Response, Verb};
+use super::layout::{self, Frame};
+use super::pages::settings::{SETTINGS, Settings};
+use super::pages::{alarms, clustering, history, login, overview, registrations, setup};
+use super::words::Tone;
+use super::{Web, assets};
+use crate::accounts::{self, ADMINISTRATOR, Token};
+use crate::setup::{QUESTIONS, changes, judge_passwords};
+
+/// Where somebody who asks for nothing in particular is sent.
+const HOME: &str = "/status/overview";
+
+/// Answers one request.
+pub(super) async fn respond(
+    web: &Arc<Web>,
+    request: hyper::Request<Incoming>,
+    from: IpAddr,
+) -> Result<Response, Infallible> {
+    if let Some(file) = assets::get(request.uri().path()) {
+        return Ok(file);
+    }
+    Ok(match Request::read(request, from).await {
+        Ok(request) if request.verb == Verb::Post && !request.same_origin => {
+            http::plain(StatusCode::FORBIDDEN)
+        }
+        Ok(request) => route(web, &request).await,
+        Err(status) => http::plain(status),
+    })
+}
+
+async fn route(web: &Arc<Web>, request: &Request) -> Response {
+    let face = Face { web, request };
+    if !web.accounts.has_password().await {
+        return face.set_up().await;
+    }
+    match (request.verb, request.path.as_str()) {
+        (_, "/setup") => return http::see(HOME),
+        (Verb::Get, "/login") => return face.login_page(StatusCode::OK, None).await,
+        (Verb::Post, "/login") => return face.log_in().await,
+        (_, _) => {}
+    }
+    let session = match &request.token {
+        Some(token) => web.accounts.session(token, !request.live).await,
+        None => None,
+    };
+    match (session, &request.token) {
+        (Some(name), Some(token)) => {
+            let session = Session {
+                face,
+                form_token: token.form(),
+                token,
+                name,
+            };
+            session.route().await
+        }
+        (_, _) => match (request.verb, request.path.as_str()) {
+            (Verb::Post, _) => http::plain(StatusCode::FORBIDDEN),
+            (Verb::Get, "/") => http::see("/login"),
+            (Verb::Get, path) if is_page(path) => http::see(&format!("/login?then={path}")),
+            (Verb::Get, _) => http::plain(StatusCode::NOT_FOUND),
+        },
+    }
+}
+
+/// Whether the path is one of the pages, and so may stand in a redirect.
+fn is_page(path: &str) -> bool {
+    let fixed = [
+        HOME,
+        "/status/registrations",
+        "/status/alarms",
+        "/system/clustering",
+        "/maintenance/history",
+    ];
+    fixed.contains(&path) || SETTINGS.iter().any(|page| page.path == path)
+}
+
+/// Requests of somebody who is not known.
+#[derive(Clone, Copy)]
+struct Face<'a> {
+    web: &'a Arc<Web>,
+    request: &'a Request,
+}
+
+impl Face<'_> {
+    async fn login_page(self, status: StatusCode, fault: Option<&str>) -> Response {
+        let then = match self.request.verb {
+            Verb::Get => self.request.query.get("then"),
+            Verb::Post => self.request.form.get("then"),
+        };
+        let then = then.filter(|path| is_page(path)).unwrap_or(HOME);
+        http::page(status, login::page(&self.system_name().await, fault, then))
+    }
+
+    async fn log_in(self) -> Response {
+        let Request { form, from, .. } = self.request;
+        let name = form.get("name").unwrap_or("");
+        let password = form.exact("password").to_owned();
+        match self.web.accounts.log_in(Some(*from), name, password).await {
+            Ok(()) => {}
+            Err(denied) => {
+                log::warn!("web: a login from {from} was refused");
+                let status = match denied {
+                    accounts::Denied::Wrong => StatusCode::UNAUTHORIZED,
+                    accounts::Denied::Wait(_) => StatusCode::TOO_MANY_REQUESTS,
+                };
+                return self.login_page(status, Some(&denied.to_string())).await;
+            }
+        }
+        log::info!("web: {ADMINISTRATOR} logged in from {from}");
+        let Some(token) = self.web.accounts.begin_session().await else {
+            return http::plain(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let then = form.get("then").filter(|path| is_page(path));
+        http::with_session(http::see(then.unwrap_or(HOME)), Some(&token))
+    }
+
+    /// The wizard; it is all there is until it has been finished.
+    async fn set_up(self) -> Response {
+        let name = self.system_name().await;
+        let form = &self.request.form;
+        match (self.request.verb, self.request.path.as_str()) {
+            (Verb::Get, "/setup") => {
+                let now = self.values(&setup_paths()).await;
+                let values = QUESTIONS.iter().map(|question| {
+                    let value = now.get(question.path).filter(|value| !value.is_empty());
+                    let value = value.map_or(question.default, String::as_str);
+                    (question.path.to_owned(), value.to_owned())
+                });
+                let page = setup::page(&name, &values.collect(), Faults(&[]));
+                http::page(StatusCode::OK, page)
+            }
+            (Verb::Post, "/setup") => match self.save_set_up().await {
+                Ok(address) => http::page(StatusCode::OK, setup::done(&name, &address)),
+                Err(faults) => {
+                    let values = form::typed(&setup_paths(), form, &Values::new());
+                    let page = setup::page(&name, &values, Faults(&faults));
+                    http::page(StatusCode::UNPROCESSABLE_ENTITY, page)
+                }
+            },
+            (Verb::Get, _) => http::see("/setup"),
+            (Verb::Post, _) => http::plain(StatusCode::FORBIDDEN),
+        }
+    }
+
+    /// Saves what the wizard asked; gives the address under which the pages are from now on.
+    async fn save_set_up(self) -> Result<String, Vec<String>> {
+        let form = &self.request.form;
+        let [first, second] = setup::PASSWORDS.map(|field| form.exact(field).to_owned());
+        let mut faults = Vec::new();
+        faults.extend(judge_passwords(&first, &second).err());
+        let mut answers = Vec::new();
+        for question in QUESTIONS {
+            match question.judge(form.get(question.path).unwrap_or("")) {
+                Ok(answer) => answers.push((question.path, answer)),
+                Err(fault) => faults.push(format!("{}: {fault}", question.path)),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let address = answers
+            .first()
+            .map_or(String::new(), |(_, address)| address.clone());
+        let hash = smol::unblock(move || accounts::hash(&first)).await;
+        let change = changes(hash.map_err(|fault| vec![fault])?, answers);
+        self.save(change).await.map(|_| address)
+    }
+
+    /// Saves a change; gives on how many peers it is, and how many there are.
+    async fn save(self, change: Vec<(String, String)>) -> Result<(usize, usize), Vec<String>> {
+        match self.ask(Command::Set(change)).await? {
+            Answer::Saved { on, of } => Ok((on, of)),
+            _ => Ok((1, 1)),
+        }
+    }
+
+    async fn values(self, paths: &[String]) -> Values {
+        let mut values = Values::new();
+        for path in paths {
+            let value = self.web.asker.value(self.actor(), path).await;
+            values.insert(path.clone(), value);
+        }
+        values
+    }
+
+    async fn status(self) -> Option<Box<Status>> {
+        match self.ask(Command::Status).await {
+            Ok(Answer::Status(status)) => Some(status),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    async fn system_name(self) -> String {
+        self.web.asker.value(self.actor(), "SystemUnit Name").await
+    }
+
+    async fn ask(self, command: Command) -> Result<Answer, Vec<String>> {
+        let answer = self.web.asker.ask(self.actor(), command).await;
+        answer.map_err(|refusal| refusal.reasons)
+    }
+
+    fn actor(self) -> Actor {
+        Actor {
+            name: ADMINISTRATOR.into(),
+            address: Some(self.request.from),
+            face: "web",
+        }
+    }
+}
+
+fn setup_paths() -> Vec<String> {
+    QUESTIONS
+        .iter()
+        .map(|question| question.path.into())
+        .collect()
+}
+
+/// Requests of somebody who is logged in.
+struct Session<'a> {
+    face: Face<'a>,
+    token: &'a Token,
+    form_token: String,
+    name: String,
+}
+
+impl Session<'_> {
+    async fn route(&self) -> Response {
+        let request = self.face.request;
+        let path = request.path.as_str();
+        match request.verb {
+            Verb::Get => self.show(path).await,
+            Verb::Post if !self.token.is_form(request.form.exact("form")) => {
+                log::warn!("web: a form from {} without its token", request.from);
+                http::plain(StatusCode::FORBIDDEN)
+            }
+            Verb::Post => self.act(path).await,
+        }
+    }
+
+    async fn show(&self, path: &str) -> Response {
+        let query = &self.face.request.query;
+        let Some(status) = self.face.status().await else {
+            return http::plain(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let (title, content) = match path {
+            "/" | "/login" => return http::see(HOME),
+            HOME => ("Overview", overview::content(&status)),
+            "/status/registrations" => {
+                let number = query.get("page").and_then(|page| page.parse().ok());
+                let search = query.get("search").unwrap_or("");
+                let content = registrations::content(&status, search, number.unwrap_or(1));
+                ("Registrations by device", content)
+            }
+            "/status/alarms" => ("Alarms", alarms::content(&status, &self.form_token)),
+            "/maintenance/history" => {
+                let content = history::content(&self.history(), &self.form_token);
+                ("Configuration history", content)
+            }
+            "/system/clustering" => {
+                let values = self.face.values(&clustering::paths()).await;
+                return self.clustering(StatusCode::OK, &status, &values, &[]);
+            }
+            _ => {
+                let Some(page) = SETTINGS.iter().find(|page| page.path == path) else {
+                    return http::plain(StatusCode::NOT_FOUND);
+                };
+                let values = self.face.values(&page.paths()).await;
+                return self.settings(StatusCode::OK, &status, page, &values, &[]);
+            }
+        };
+        self.page(StatusCode::OK, &status, title, path, &content)
+    }
+
+    async fn act(&self, path: &str) -> Response {
+        match path {
+            "/logout" => {
+                self.face.web.accounts.end_session(self.token);
+                log::info!("web: {} logged out", self.name);
+                http::with_session(http::see("/login"), None)
+            }
+            "/status/alarms" => self.acknowledge().await,
+            "/system/clustering" => {
+                let paths = clustering::paths();
+                self.save(path, &paths, |status, values, faults| {
+                    self.clustering(StatusCode::UNPROCESSABLE_ENTITY, status, values, faults)
+                })
+                .await
+            }
+            _ => {
+                let Some(page) = SETTINGS.iter().find(|page| page.path == path) else {
+                    return http::plain(StatusCode::NOT_FOUND);
+                };
+                self.save(path, &page.paths(), |status, values, faults| {
+                    let code = StatusCode::UNPROCESSABLE_ENTITY;
+                    self.settings(code, status, page, values, faults)
+                })
+                .await
+            }
+        }
+    }
+
+    /// Saves what differs as one change; on a refusal shows what was typed with what is wrong.
+    async fn save(
+        &self,
+        path: &str,
+        paths: &[String],
+        again: impl FnOnce(&Status, &Values, &[String]) -> Response,
+    ) -> Response {
+        let form = &self.face.request.form;
+        let now = self.face.values(paths).await;
+        let change = form::changes(paths, form, &now);
+        if change.is_empty() {
+            return http::see(&format!("{path}?saved=nothing"));
+        }
+        match self.face.save(change).await {
+            Ok((on, of)) => http::see(&format!("{path}?saved={on}-{of}")),
+            Err(faults) => {
+                let Some(status) = self.face.status().await else {
+                    return http::plain(StatusCode::SERVICE_UNAVAILABLE);
+                };
+                again(&status, &form::typed(paths, form, &now), &faults)
+            }
+        }
+    }
+
+    async fn acknowledge(&self) -> Response {
+        let alarm = self.face.request.form.get("alarm").unwrap_or("");
+        let Ok(id) = alarm.parse::<u32>() else {
+            return http::plain(StatusCode::BAD_REQUEST);
+        };
+        let line = format!("xCommand AlarmAcknowledge Id: {id}");
+        match self.face.ask(Command::Line(line)).await {
+            Ok(_) => http::see("/status/alarms"),
+            Err(faults) => {
+                log::warn!("web: alarm {id}: {}", faults.join("; "));
+                http::plain(StatusCode::CONFLICT)
+            }
+        }
+    }
+
+    fn clustering(
+        &self,
+        code: StatusCode,
+        status: &Status,
+        values: &Values,
+        faults: &[String],
+    ) -> Response {
+        let content = clustering::content(status, values, Faults(faults), &self.form_token);
+        self.page(code, status, "Clustering", "/system/clustering", &content)
+    }
+
+    fn settings(
+        &self,
+        code: StatusCode,
+        status: &Status,
+        page: &Settings,
+        values: &Values,
+        faults: &[String],
+    ) -> Response {
+        let content = page.content(values, Faults(faults), &self.form_token);
+        self.page(code, status, page.title, page.path, &content)
+    }
+
+    fn page(
+        &self,
+        code: StatusCode,
+        status: &Status,
+        title: &str,
+        path: &str,
+        content: &maud::Markup,
+    ) -> Response {
+        let frame = Frame {
+            title,
+            path,
+            status,
+            form_token: &self.form_token,
+        };
+        let content = maud::html! { (self.saved()) (content) };
+        http::page(code, layout::page(&frame, &content))
+    }
+
+    /// What the save that led here did.
+    fn saved(&self) -> maud::Markup {
+        let saved = self.face.request.query.get("saved");
+        match saved.map(|saved| saved.split_once('-')) {
+            None => maud::html! {},
+            Some(None) => layout::notice(Tone::Calm, "Nothing was changed."),
+            Some(Some((on, of))) => match (on.parse::<u8>(), of.parse::<u8>()) {
+                (Ok(on), Ok(of)) if on < of => {
+                    let text = format!("Saved on {on} of {of} peers. The others follow.");
+                    layout::notice(Tone::Warning, &text)
+                }
+                (Ok(_), Ok(of)) if of > 1 => {
+                    layout::notice(Tone::Good, &format!("Saved on all {of} peers."))
+                }
+                (Ok(_), Ok(_)) => layout::notice(Tone::Good, "Saved."),
+                (_, _) => maud::html! {},
+            },
+        }
+    }
+
+    fn history(&self) -> String {
+        String::new()
+    }
+}
