@@ -145,7 +145,8 @@ fn menu(here: &str) -> Markup {
             h2 { (group) }
             ul {
                 @for (path, title) in *pages {
-                    li { a href=(path) aria-current=[(*path == here).then_some("page")] { (title) } }
+                    @let current = (*path == here).then_some("page");
+                    li { a href=(path) aria-current=[current] { (title) } }
                 }
             }
         }

@@ -84,7 +84,8 @@ fn link(one: &PeerStatus, other: &PeerStatus, from: Point, to: Point) -> Markup 
         y: (from.y + to.y) / 2.0,
     };
     html! {
-        line class={ "link " (class) } x1=(at(from.x)) y1=(at(from.y)) x2=(at(to.x)) y2=(at(to.y)) {}
+        line class={ "link " (class) }
+            x1=(at(from.x)) y1=(at(from.y)) x2=(at(to.x)) y2=(at(to.y)) {}
         @if let Some(time) = far.and_then(|peer| peer.round_trip) {
             text.trip x=(at(middle.x)) y=(at(middle.y - 7.0)) { (words::round_trip(time)) }
         }

@@ -344,8 +344,7 @@ impl Session<'_> {
         let Ok(id) = alarm.parse::<u32>() else {
             return http::plain(StatusCode::BAD_REQUEST);
         };
-        let line = format!("xCommand AlarmAcknowledge Id: {id}");
-        match self.face.ask(Command::Line(line)).await {
+        match self.face.ask(Command::AcknowledgeAlarm(id)).await {
             Ok(_) => http::see("/status/alarms"),
             Err(faults) => {
                 log::warn!("web: alarm {id}: {}", faults.join("; "));

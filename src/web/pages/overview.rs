@@ -29,8 +29,9 @@ pub(crate) fn content(status: &Status) -> Markup {
 
 fn figures(status: &Status) -> Markup {
     let registrations = status.registrations.len();
+    let here = format!("{} here", status.sip.registrations);
     html! {
-        (figure("Registrations", &registrations.to_string(), &format!("{} here", status.sip.registrations)))
+        (figure("Registrations", &registrations.to_string(), &here))
         (figure("Calls", &status.sip.calls.to_string(), "set up here"))
         (figure("SIP requests", &status.sip.requests.to_string(), &trouble(status)))
         (figure("Alarms", &status.alarms.len().to_string(), &seen(status)))
@@ -147,7 +148,9 @@ fn lans(lans: &[LanStatus]) -> Markup {
                                 @if let Some(fault) = &lan.fault { p.fault { (fault) } }
                             }
                             td.code {
-                                @for (address, prefix) in &lan.addresses { (address) "/" (prefix) br; }
+                                @for (address, prefix) in &lan.addresses {
+                                    (address) "/" (prefix) br;
+                                }
                             }
                             td.code {
                                 @if let Some(name) = &lan.interface { (name) br; }
@@ -171,7 +174,8 @@ fn listeners(listeners: &[ListenerStatus]) -> Markup {
         div.scroll tabindex="0" role="region" aria-labelledby="listeners-title" {
             table {
                 thead { tr {
-                    th scope="col" { "Service" } th scope="col" { "Address" } th scope="col" { "State" }
+                    th scope="col" { "Service" } th scope="col" { "Address" }
+                    th scope="col" { "State" }
                 } }
                 tbody {
                     @for listener in listeners {
