@@ -1,0 +1,157 @@
+//! The simulator: up to six real nodes under a virtual clock, with faults (SPEC RP10).
+//!
+//! Every run follows from one seed. A seed that once failed stands in `seeds.txt` with a line that
+//! says what it caught, and is replayed for ever. `CAUSEWAY_SIMULATION_SEEDS=N` runs N fresh ones.
+
+mod check;
+mod cluster;
+mod disk;
+mod link;
+mod phone;
+mod world;
+
+use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cluster::Cluster;
+use link::Link;
+
+/// Fresh seeds in the gate; a longer run asks for more.
+const FRESH_SEEDS: u64 = 20;
+
+/// Runs a cluster through faults from one seed, heals it, and demands that all is well.
+fn storm(seed: u64) -> Cluster {
+    let count = 1 + (seed % 6) as usize;
+    let mut cluster = Cluster::new(seed, count, 2);
+    let order: Vec<usize> = (0..count).collect();
+    cluster.form(&order);
+    for _ in 0..60 {
+        cluster.mischief();
+        let pause = cluster.world.random.below(3_000);
+        cluster.run(pause);
+    }
+    cluster.heal();
+    cluster
+}
+
+#[test]
+fn seeds_that_once_failed_pass() {
+    for line in include_str!("seeds.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+    {
+        let seed = line.split(' ').next().and_then(|seed| seed.parse().ok());
+        println!("seed {line}");
+        storm(seed.expect("a line begins with its seed"));
+    }
+}
+
+#[test]
+fn fresh_seeds_pass() {
+    let count = env::var("CAUSEWAY_SIMULATION_SEEDS")
+        .ok()
+        .and_then(|count| count.parse().ok());
+    let start = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
+    for seed in (0..count.unwrap_or(FRESH_SEEDS)).map(|number| start * 1_000 + number) {
+        println!("seed {seed}: add it to tests/sim/seeds.txt if this is the last line");
+        storm(seed);
+    }
+}
+
+#[test]
+fn one_seed_gives_one_log() {
+    for seed in [5, 11] {
+        let (one, two) = (storm(seed), storm(seed));
+        assert!(one.world.log().len() > 100, "something happened");
+        assert!(
+            one.world.log() == two.world.log(),
+            "seed {seed} ran differently"
+        );
+    }
+}
+
+#[test]
+fn a_cluster_forms_in_every_order() {
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
+        let mut cluster = Cluster::new(7, 3, 1);
+        cluster.form(&order);
+        cluster.heal();
+        assert!(
+            !cluster.saved.is_empty(),
+            "the primary takes a change, order {order:?}"
+        );
+    }
+}
+
+#[test]
+fn every_phone_reaches_every_other() {
+    let mut cluster = Cluster::new(3, 3, 2);
+    cluster.form(&[0, 1, 2]);
+    cluster.run(5_000);
+    for caller in 0..cluster.phones.len() {
+        for callee in (0..cluster.phones.len()).filter(|callee| *callee != caller) {
+            cluster.call(caller, callee);
+            cluster.run(1_000);
+        }
+    }
+    for phone in &cluster.phones {
+        assert_eq!(
+            (phone.completed, phone.failed.len()),
+            (5, 0),
+            "{}: {:?}",
+            phone.user,
+            phone.failed
+        );
+    }
+}
+
+#[test]
+fn calls_cross_a_bad_link() {
+    let mut cluster = Cluster::new(4, 2, 1);
+    cluster.form(&[0, 1]);
+    let bad = Link {
+        delay_ms: 40,
+        jitter_ms: 10,
+        loss: 10,
+        double: 5,
+        cut: false,
+    };
+    cluster.world.link_all(bad);
+    for _ in 0..50 {
+        cluster.call(0, 1);
+        cluster.run(6_000);
+    }
+    let caller = &cluster.phones[0];
+    assert_eq!(caller.completed, 50, "{:?}", caller.failed);
+}
+
+#[test]
+fn an_hour_of_six_peers_passes() {
+    let mut cluster = Cluster::new(6, 6, 4);
+    cluster.form(&[0, 1, 2, 3, 4, 5]);
+    for minute in 0..60 {
+        cluster.set_something(0);
+        let (caller, callee) = (minute % 24, (minute * 7 + 5) % 24);
+        if caller != callee {
+            cluster.call(caller, callee);
+        }
+        cluster.run(60_000);
+    }
+    cluster.heal();
+    let failed: Vec<_> = cluster
+        .phones
+        .iter()
+        .flat_map(|phone| &phone.failed)
+        .collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
