@@ -59,11 +59,7 @@ impl<'a> Patch<'a> {
 
     /// Replaces the first value of a header field, or appends it where there is none.
     pub fn set(&mut self, header: Header, value: &[u8]) -> &mut Self {
-        let first = self
-            .message
-            .fields()
-            .iter()
-            .find(|field| field.header == header);
+        let first = self.message.fields_of(header).next();
         match first.map(|field| field.value as usize..field.end as usize) {
             Some(range) => self.replace(range, &[value]),
             None => self.append(header, value),
@@ -72,12 +68,7 @@ impl<'a> Patch<'a> {
 
     /// Removes every header field of a name.
     pub fn remove(&mut self, header: Header) -> &mut Self {
-        for field in self
-            .message
-            .fields()
-            .iter()
-            .filter(|field| field.header == header)
-        {
+        for field in self.message.fields_of(header) {
             self.replace(field.start as usize..field.next as usize, &[]);
         }
         self
@@ -85,22 +76,17 @@ impl<'a> Patch<'a> {
 
     /// Removes the first `count` values of a header field, lists taken apart.
     pub fn pop(&mut self, header: Header, mut count: usize) -> &mut Self {
-        for field in self
-            .message
-            .fields()
-            .iter()
-            .filter(|field| field.header == header)
-        {
+        for field in self.message.fields_of(header) {
             let (start, end) = (field.value as usize, field.end as usize);
             let value = &self.message.bytes()[start..end];
             let mut cut = 0;
             while count > 0 && cut < value.len() {
                 let comma = find(value, b',', cut);
-                let empty = super::trim(&value[cut..comma.unwrap_or(value.len())]).is_empty();
+                let empty = super::text::trim(&value[cut..comma.unwrap_or(value.len())]).is_empty();
                 count -= usize::from(!empty);
                 cut = comma.map_or(value.len(), |comma| comma + 1);
             }
-            let rest = super::trim(&value[cut..]).is_empty();
+            let rest = super::text::trim(&value[cut..]).is_empty();
             match cut {
                 0 => {}
                 _ if rest => {
@@ -120,14 +106,13 @@ impl<'a> Patch<'a> {
     /// Writes `received` and `rport` into the topmost Via value (section 18.2.1, RFC 3581): the
     /// parameters given, in the place of those that the sender wrote.
     pub fn stamp_via(&mut self, received: Option<&[u8]>, rport: Option<&[u8]>) -> &mut Self {
-        let fields = self.message.fields();
-        let Some(field) = fields.iter().find(|field| field.header == Header::Via) else {
+        let Some(field) = self.message.fields_of(Header::Via).next() else {
             return self;
         };
         let (start, end) = (field.value as usize, field.end as usize);
         let value = &self.message.bytes()[start..end];
         let end = find(value, b',', 0).unwrap_or(value.len());
-        let kept = stamped(super::trim(&value[..end]), received, rport);
+        let kept = stamped(super::text::trim(&value[..end]), received, rport);
         self.replace(start..start + end, &[&kept])
     }
 
@@ -138,8 +123,14 @@ impl<'a> Patch<'a> {
         self
     }
 
-    /// The message with all changes, in one copy.
+    /// The message with all changes, in one copy. Content-Length is added where it is missing
+    /// (section 20.14): what came as a datagram may leave over a stream.
     pub fn finish(mut self) -> Vec<u8> {
+        if !self.message.has(Header::ContentLength) {
+            let mut digits = Vec::with_capacity(8);
+            push_number(&mut digits, self.message.body().len());
+            self.append(Header::ContentLength, &digits);
+        }
         // Stable: edits at one place keep the order in which they were made.
         self.edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
         let bytes = self.message.bytes();
@@ -147,14 +138,17 @@ impl<'a> Patch<'a> {
         let mut position = 0;
         for Edit { at, text } in self.edits {
             // An edit inside a range that was removed before it is gone with it.
-            if at.start < position {
+            if at.start < position && at.end <= position {
                 continue;
             }
-            result.extend_from_slice(&bytes[position..at.start]);
+            result.extend_from_slice(bytes.get(position..at.start).unwrap_or_default());
             result.extend_from_slice(&self.text[text]);
-            position = at.end;
+            position = position.max(at.end);
         }
-        result.extend_from_slice(&bytes[position..self.message.body_range().end]);
+        let head_end = self.message.header_range().end;
+        result.extend_from_slice(bytes.get(position..head_end).unwrap_or_default());
+        result.extend_from_slice(b"\r\n");
+        result.extend_from_slice(self.message.body());
         result
     }
 
@@ -165,6 +159,14 @@ impl<'a> Patch<'a> {
             .for_each(|part| self.text.extend_from_slice(part));
         start..self.text.len()
     }
+}
+
+/// Writes a number in decimal.
+pub(super) fn push_number(out: &mut Vec<u8>, number: usize) {
+    if number >= 10 {
+        push_number(out, number / 10);
+    }
+    out.push(b'0' + (number % 10) as u8);
 }
 
 /// A Via value with `received` and `rport` set as given and otherwise as it was.

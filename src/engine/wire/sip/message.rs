@@ -3,13 +3,12 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use memchr::memchr;
-
+use super::address::{Contact, Contacts, NameAddr};
 use super::header::{Header, Method};
-use super::params::{Params, find, split_list};
-use super::uri::Uri;
+use super::lines::{self, Line};
+use super::params::split_list;
+use super::text::{self, is_token, number, trim, trim_end};
 use super::via::Via;
-use super::{is_token, number, trim};
 use crate::base::limits;
 
 /// Header fields that the index has room for at once; more cost a second allocation.
@@ -21,8 +20,12 @@ pub struct Message {
     bytes: Vec<u8>,
     start: StartLine,
     fields: Vec<Field>,
+    /// One bit for each name that occurs.
+    present: u128,
+    /// After the last header field: where another can be added.
+    head_end: usize,
     body: Range<usize>,
-    /// The first thing that is wrong with start line or header lines.
+    /// The first thing that is wrong with start line, header lines or length.
     flaw: Option<Fault>,
 }
 
@@ -31,6 +34,7 @@ pub struct Message {
 pub(super) struct Field {
     pub(super) header: Header,
     pub(super) start: u32,
+    pub(super) name_end: u32,
     pub(super) value: u32,
     /// End of the value, without its line end.
     pub(super) end: u32,
@@ -63,7 +67,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    const fn bad(position: usize, reason: &'static str) -> Self {
+    pub(super) const fn bad(position: usize, reason: &'static str) -> Self {
         Self {
             position,
             status: 400,
@@ -72,93 +76,51 @@ impl Fault {
     }
 }
 
-/// The value of From, To, Contact, Route and their kind (section 25.1: name-addr or addr-spec).
-#[derive(Clone, Copy, Debug)]
-pub struct NameAddr<'a> {
-    /// Display name as received, perhaps quoted, perhaps empty.
-    pub display: &'a [u8],
-    /// The URI, without angle brackets.
-    pub uri: &'a [u8],
-    /// Parameters after the URI.
-    pub params: Params<'a>,
-}
-
-/// All Contact values of a message.
-#[derive(Clone, Debug)]
-pub enum Contacts<'a> {
-    /// The single value `*` (section 10.2.2).
-    Star,
-    /// Each value, read, or where it cannot be.
-    List(Vec<Contact<'a>>),
-}
-
-/// One Contact value as a registrar reads it.
-#[derive(Clone, Copy, Debug)]
-pub struct Contact<'a> {
-    /// The URI, without angle brackets.
-    pub uri: &'a [u8],
-    /// Preference in thousandths (section 20.10).
-    pub q: Option<u16>,
-    /// Wished lifetime in seconds.
-    pub expires: Option<u32>,
-    /// `+sip.instance` without quotation marks (RFC 5626 section 4.1).
-    pub instance: Option<&'a [u8]>,
-    /// `reg-id` (RFC 5626 section 4.2).
-    pub reg_id: Option<u32>,
-    /// All parameters.
-    pub params: Params<'a>,
-}
-
 impl Message {
-    /// Indexes a message that came whole: one datagram, or what the framer cut out.
+    /// Indexes a message that came whole: one datagram, or what the framer cut out. Empty lines
+    /// before it are skipped; bytes after the body that Content-Length tells are cut off.
     ///
     /// # Errors
     ///
-    /// When not even start line and header lines can be told apart. Whatever else is wrong is
-    /// told by [`Message::fault`], so that it can be answered.
+    /// When it is no SIP message at all, so that there is nobody to answer. Whatever else is wrong
+    /// is told by [`Message::fault`], so that it can be answered.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Fault> {
-        let first = bytes
-            .iter()
-            .position(|byte| !matches!(byte, b'\r' | b'\n'))
-            .unwrap_or(0);
-        let line_end = end_of_line(&bytes, first).ok_or(Fault::bad(first, "No Start Line"))?;
-        let mut flaw = None;
-        let start = StartLine::parse(&bytes, first..line_end, &mut flaw)?;
-        let mut fields = Vec::with_capacity(USUAL_FIELDS);
-        let mut position = line_end + 2;
-        loop {
-            if bytes[position.min(bytes.len())..].starts_with(b"\r\n") {
-                position += 2;
-                break;
-            }
-            let end = field_end(&bytes, position).ok_or(Fault::bad(position, "Header Cut Off"))?;
-            if fields.len() == limits::SIP_HEADERS {
-                return Err(Fault::bad(position, "Too Many Header Fields"));
-            }
-            match index_field(&bytes, position, end) {
-                Some(field) => fields.push(field),
-                None => flaw = flaw.or(Some(Fault::bad(position, "Malformed Header Field"))),
-            }
-            position = end + 2;
+        if bytes.len() > limits::SIP_MESSAGE_BYTES {
+            return Err(Fault {
+                position: limits::SIP_MESSAGE_BYTES,
+                status: 513,
+                reason: "Message Too Large",
+            });
         }
-        let body = position..bytes.len();
+        let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let first = bytes.iter().position(|byte| !is_line_end(byte));
+        let first = first.ok_or(Fault::bad(0, "No Start Line"))?;
+        let span = lines::span(&bytes, first);
+        let mut flaw = None;
+        let start = StartLine::parse(&bytes, first..span.content_end, &mut flaw)?;
+        if let Some(position) = span.bare_return {
+            note(&mut flaw, Fault::bad(position, "Malformed Start Line"));
+        }
         let mut message = Self {
             bytes,
             start,
-            fields,
-            body,
+            fields: Vec::with_capacity(USUAL_FIELDS),
+            present: 0,
+            head_end: span.end,
+            body: 0..0,
             flaw,
         };
+        message.index_fields(span.end);
         message.cut_body();
         Ok(message)
     }
 
     /// What is wrong with it as a message of RFC 3261, if anything: malformed start line, a
-    /// mandatory header field that is missing, doubled or unreadable, a body that is cut off.
+    /// mandatory header field that is missing, doubled or unreadable, a body that is cut off; in
+    /// a request also a scheme that nobody here knows, a Route that cannot be read, and in a
+    /// REGISTER a Contact that cannot be.
     pub fn fault(&self) -> Option<Fault> {
-        self.flaw
-            .or_else(|| self.missing())
-            .or_else(|| self.unreadable())
+        self.flaw.or_else(|| self.find_fault())
     }
 
     /// The bytes as received.
@@ -210,18 +172,19 @@ impl Message {
         }
     }
 
+    /// Whether there is a header field of this name (never so for [`Header::Other`]).
+    pub fn has(&self, header: Header) -> bool {
+        header != Header::Other && self.present & header.bit() != 0
+    }
+
     /// The first value of a header field, trimmed; lists come whole.
     pub fn header(&self, header: Header) -> Option<&[u8]> {
-        self.fields
-            .iter()
-            .find(|field| field.header == header)
-            .map(|field| self.value(field))
+        self.headers(header).next()
     }
 
     /// Values of all header fields of a name, in order; lists come whole.
     pub fn headers(&self, header: Header) -> impl DoubleEndedIterator<Item = &[u8]> {
-        let of = move |field: &&Field| field.header == header;
-        self.fields.iter().filter(of).map(|field| self.value(field))
+        self.fields_of(header).map(|field| self.value(field))
     }
 
     /// Single values of all header fields of a name, lists taken apart.
@@ -232,13 +195,15 @@ impl Message {
     /// Values of a header field that [`Header`] does not name.
     pub fn named<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         let of = move |field: &&Field| {
-            let end = self.bytes[field.start as usize..]
-                .iter()
-                .position(|byte| *byte == b':');
-            let start = field.start as usize;
-            trim(&self.bytes[start..start + end.unwrap_or(0)]).eq_ignore_ascii_case(name)
+            self.bytes[field.start as usize..field.name_end as usize].eq_ignore_ascii_case(name)
         };
         self.fields.iter().filter(of).map(|field| self.value(field))
+    }
+
+    /// Whether a list of option tags or of methods holds this one, without regard to case.
+    pub fn lists(&self, header: Header, tag: &[u8]) -> bool {
+        self.values(header)
+            .any(|value| value.eq_ignore_ascii_case(tag))
     }
 
     /// The topmost Via value, when it can be read.
@@ -249,7 +214,7 @@ impl Message {
     /// Number and method of CSeq.
     pub fn cseq(&self) -> Option<(u32, &[u8])> {
         let value = self.header(Header::CSeq)?;
-        let space = value.iter().position(u8::is_ascii_whitespace)?;
+        let space = value.iter().position(|byte| text::is_space(*byte))?;
         let method = trim(&value[space..]);
         let number = number(&value[..space]).filter(|number| *number < 1 << 31)?;
         is_token(method).then_some((number, method))
@@ -273,31 +238,37 @@ impl Message {
     /// All Contact values; `None` when one cannot be read, or `*` is not alone.
     pub fn contacts(&self) -> Option<Contacts<'_>> {
         let mut list = Vec::new();
-        let mut star = false;
+        let mut stars = 0;
         for value in self.values(Header::Contact) {
             if value == b"*" {
-                star = true;
+                stars += 1;
             } else {
                 list.push(Contact::parse(value)?);
             }
         }
-        match (star, list.is_empty()) {
-            (true, true) => Some(Contacts::Star),
-            (true, false) => None,
-            (false, _) => Some(Contacts::List(list)),
+        match (stars, list.is_empty()) {
+            (0, _) => Some(Contacts::List(list)),
+            (1, true) => Some(Contacts::Star),
+            _ => None,
         }
     }
 
     /// Max-Forwards, when it is there; a value above 255 counts as 255.
     pub fn max_forwards(&self) -> Option<u8> {
         self.header(Header::MaxForwards)
-            .and_then(number)
+            .and_then(text::large_number)
             .map(|hops| hops.min(255) as u8)
     }
 
-    /// Expires in seconds, when it is there and can be read.
+    /// Expires in seconds, when it is there; 3600 when it is malformed (section 10.2.1.1).
     pub fn expires(&self) -> Option<u32> {
-        self.header(Header::Expires).and_then(number)
+        self.header(Header::Expires).map(text::lifetime)
+    }
+
+    /// The event package with its templates (RFC 6665 section 8.2.1), without parameters.
+    pub fn event(&self) -> Option<&[u8]> {
+        let value = self.header(Header::Event)?;
+        Some(trim_end(text::split(value, b';').0)).filter(|package| is_token(package))
     }
 
     /// The body.
@@ -305,8 +276,13 @@ impl Message {
         &self.bytes[self.body.clone()]
     }
 
-    pub(super) fn fields(&self) -> &[Field] {
-        &self.fields
+    pub(super) fn fields_of(&self, header: Header) -> impl DoubleEndedIterator<Item = &Field> {
+        let fields = if self.has(header) {
+            &self.fields[..]
+        } else {
+            &[]
+        };
+        fields.iter().filter(move |field| field.header == header)
     }
 
     pub(super) fn value(&self, field: &Field) -> &[u8] {
@@ -323,133 +299,143 @@ impl Message {
 
     /// Where header fields begin and end; the empty line follows.
     pub(super) fn header_range(&self) -> Range<usize> {
-        let end = self.body.start - 2;
-        self.fields
-            .first()
-            .map_or(end, |field| field.start as usize)..end
+        let first = self.fields.first();
+        first.map_or(self.head_end, |field| field.start as usize)..self.head_end
     }
 
-    /// Where the body stands.
-    pub(super) fn body_range(&self) -> Range<usize> {
-        self.body.clone()
+    /// Where a header field stands, or where it is missing: at the end of all.
+    pub(super) fn position(&self, header: Header) -> usize {
+        let field = self.fields_of(header).next();
+        field.map_or(self.head_end, |field| field.start as usize)
+    }
+
+    fn index_fields(&mut self, start: usize) {
+        let mut at = start;
+        let mut flaw = None;
+        self.body = loop {
+            match lines::line(&self.bytes, at) {
+                Line::Field(_) if self.fields.len() == limits::SIP_HEADERS => {
+                    flaw = flaw.or(Some(Fault {
+                        position: at,
+                        status: 513,
+                        reason: "Too Many Header Fields",
+                    }));
+                    break self.bytes.len()..self.bytes.len();
+                }
+                Line::Field(line) => {
+                    let header = Header::of(&self.bytes[line.start..line.name_end]);
+                    self.present |= header.bit();
+                    self.fields.push(Field {
+                        header,
+                        start: line.start as u32,
+                        name_end: line.name_end as u32,
+                        value: line.value as u32,
+                        end: line.value_end as u32,
+                        next: line.end as u32,
+                    });
+                    at = line.end;
+                    self.head_end = at;
+                }
+                Line::Malformed { position, end } => {
+                    flaw = flaw.or(Some(Fault::bad(position, "Malformed Header Field")));
+                    at = end;
+                }
+                Line::Empty { end } => break end..self.bytes.len(),
+                Line::Cut => {
+                    let end = self.bytes.len();
+                    flaw = flaw.or(Some(Fault::bad(end, "Header Cut Off")));
+                    break end..end;
+                }
+            }
+        };
+        if let Some(flaw) = flaw {
+            note(&mut self.flaw, flaw);
+        }
     }
 
     /// Bytes of a datagram after Content-Length are not part of the message (section 18.3).
     fn cut_body(&mut self) {
-        let Some(value) = self.header(Header::ContentLength) else {
-            return;
-        };
-        match number(value).map(|length| length as usize) {
-            Some(length) if length <= self.body.len() => self.body.end = self.body.start + length,
-            Some(_) => self.note(Header::ContentLength, "Content-Length Beyond The End"),
-            None => self.note(Header::ContentLength, "Malformed Content-Length"),
+        let mut length = None;
+        let mut flaw = None;
+        for field in self.fields_of(Header::ContentLength) {
+            let found = text::large_number(self.value(field));
+            let reason = match (found, length) {
+                (Some(found), Some(before)) if found != before => "Two Content-Lengths",
+                (Some(_), _) => {
+                    length = found;
+                    continue;
+                }
+                (None, _) => "Malformed Content-Length",
+            };
+            flaw = flaw.or(Some(Fault::bad(field.start as usize, reason)));
         }
-        let end = self.body.end;
-        self.bytes.truncate(end);
-    }
-
-    fn note(&mut self, header: Header, reason: &'static str) {
-        self.flaw = self
-            .flaw
-            .or(Some(Fault::bad(self.position(header), reason)));
-    }
-
-    fn position(&self, header: Header) -> usize {
-        let field = self.fields.iter().find(|field| field.header == header);
-        field.map_or(self.body.start, |field| field.start as usize)
-    }
-
-    fn missing(&self) -> Option<Fault> {
-        const MANDATORY: [(Header, &str); 5] = [
-            (Header::Via, "Missing Via"),
-            (Header::From, "Missing From"),
-            (Header::To, "Missing To"),
-            (Header::CallId, "Missing Call-ID"),
-            (Header::CSeq, "Missing CSeq"),
-        ];
-        let mut seen = 0_u64;
-        for field in &self.fields {
-            let bit = 1_u64 << field.header as u32;
-            if seen & bit != 0 && field.header.is_single() {
-                return Some(Fault::bad(field.start as usize, "Header Field Twice"));
+        match length {
+            Some(length) if length <= self.body.len() as u64 => {
+                self.body.end = self.body.start + length as usize;
+                self.bytes.truncate(self.body.end);
             }
-            seen |= bit;
-        }
-        let absent = |header: Header| seen & (1 << header as u32) == 0;
-        let missing = MANDATORY.iter().find(|(header, _)| absent(*header));
-        missing.map(|(_, reason)| Fault::bad(self.body.start, reason))
-    }
-
-    fn unreadable(&self) -> Option<Fault> {
-        let bad = |header, reason| Some(Fault::bad(self.position(header), reason));
-        let Some((_, method)) = self.cseq() else {
-            return bad(Header::CSeq, "Malformed CSeq");
-        };
-        if self.is_request() && method != self.method_name() {
-            return bad(Header::CSeq, "CSeq Method Does Not Match");
-        }
-        if self.top_via().is_none() {
-            return bad(Header::Via, "Malformed Via");
-        }
-        for (header, reason) in [
-            (Header::From, "Malformed From"),
-            (Header::To, "Malformed To"),
-        ] {
-            if self.address(header).is_none() {
-                return bad(header, reason);
+            Some(_) => {
+                let position = self.position(Header::ContentLength);
+                flaw = flaw.or(Some(Fault::bad(position, "Content-Length Beyond The End")));
             }
+            None => {}
         }
-        if self.call_id().is_empty() {
-            return bad(Header::CallId, "Malformed Call-ID");
+        if let Some(flaw) = flaw {
+            note(&mut self.flaw, flaw);
         }
-        let numbers = [
-            (Header::MaxForwards, "Malformed Max-Forwards"),
-            (Header::Expires, "Malformed Expires"),
-        ];
-        let wrong = |header| {
-            self.header(header)
-                .is_some_and(|value| number(value).is_none())
-        };
-        let found = numbers.iter().find(|(header, _)| wrong(*header));
-        found.and_then(|(header, reason)| bad(*header, reason))
+    }
+}
+
+/// Keeps the first flaw. A version that is not ours outweighs what it may explain.
+fn note(flaw: &mut Option<Fault>, found: Fault) {
+    if flaw.is_none_or(|first| found.status == 505 && first.status != 505) {
+        *flaw = Some(found);
     }
 }
 
 impl StartLine {
     fn parse(bytes: &[u8], line: Range<usize>, flaw: &mut Option<Fault>) -> Result<Self, Fault> {
         let text = &bytes[line.clone()];
-        if text.len() >= 4 && text[..4].eq_ignore_ascii_case(b"SIP/") && text.contains(&b' ') {
-            return Self::status(text, &line);
+        if is_sip(text) {
+            Self::status(text, &line)
+        } else {
+            Self::request(text, line.start, flaw)
         }
-        let (Some(first), Some(last)) = (
-            text.iter().position(|b| *b == b' '),
-            text.iter().rposition(|b| *b == b' '),
-        ) else {
-            return Err(Fault::bad(line.start, "Malformed Start Line"));
+    }
+
+    /// `Method SP Request-URI SP SIP-Version`. More white space than that is a flaw, not the end:
+    /// its sender can be told (RFC 4475 sections 3.1.2.8 to 3.1.2.10).
+    fn request(line: &[u8], start: usize, flaw: &mut Option<Fault>) -> Result<Self, Fault> {
+        let malformed = Fault::bad(start, "Malformed Request Line");
+        let text = trim_end(line);
+        let space = |byte: &u8| text::is_space(*byte);
+        let (Some(first), Some(last)) = (text.iter().position(space), text.iter().rposition(space))
+        else {
+            return Err(malformed);
         };
-        let (name, uri, version) = (&text[..first], text.get(first + 1..last), &text[last + 1..]);
-        if !is_token(name) || version.len() < 5 || !version[..4].eq_ignore_ascii_case(b"SIP/") {
-            return Err(Fault::bad(line.start, "Malformed Request Line"));
+        let (name, version) = (&text[..first], &text[last + 1..]);
+        if !is_token(name) || !is_sip(version) {
+            return Err(malformed);
         }
-        let odd = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>' | b'"');
-        if uri.is_none_or(|uri| uri.is_empty() || uri.iter().any(odd)) {
-            *flaw = Some(Fault::bad(line.start + first, "Malformed Request-URI"));
-        } else if &version[4..] != b"2.0" {
-            let reason = "Version Not Supported";
+        // Both are the same space when nothing is between them.
+        let middle = text.get(first + 1..last).unwrap_or_default();
+        let uri = trim(middle);
+        if !version.eq_ignore_ascii_case(b"SIP/2.0") {
             *flaw = Some(Fault {
-                position: line.start + last,
+                position: start + last + 1,
                 status: 505,
-                reason,
+                reason: "Version Not Supported",
             });
-        } else if uri.and_then(|uri| Uri::parse(uri).ok()).is_none() {
-            *flaw = Some(Fault::bad(line.start + first, "Malformed Request-URI"));
+        } else if uri.is_empty() || uri.len() < middle.len() {
+            *flaw = Some(Fault::bad(start + first, "Malformed Request-URI"));
+        } else if text.len() < line.len() {
+            *flaw = Some(Fault::bad(start + text.len(), "Malformed Request Line"));
         }
-        let uri = line.start + first + 1..(line.start + last).max(line.start + first + 1);
-        let name = line.start..line.start + first;
+        let uri_start = start + first + 1 + text::offset(middle, uri);
         Ok(Self::Request {
-            method: Method::of(&bytes[name.clone()]),
-            name,
-            uri,
+            method: Method::of(name),
+            name: start..start + first,
+            uri: uri_start..uri_start + uri.len(),
         })
     }
 
@@ -471,112 +457,8 @@ impl StartLine {
     }
 }
 
-impl<'a> NameAddr<'a> {
-    /// Reads one value.
-    pub fn parse(value: &'a [u8]) -> Option<Self> {
-        let Some(open) = find_open(value) else {
-            let end = find(value, b';', 0).unwrap_or(value.len());
-            let uri = trim(&value[..end]);
-            Uri::parse(uri).ok().filter(|_| !uri.contains(&b'"'))?;
-            return Some(Self {
-                display: b"",
-                uri,
-                params: Params::new(&value[end..]),
-            });
-        };
-        let close = open + value[open..].iter().position(|byte| *byte == b'>')?;
-        let uri = &value[open + 1..close];
-        Uri::parse(uri).ok()?;
-        let rest = trim(&value[close + 1..]);
-        let display = trim(&value[..open]);
-        let whole = rest.is_empty() || rest.starts_with(b";");
-        whole.then_some(Self {
-            display,
-            uri,
-            params: Params::new(rest),
-        })
-    }
-}
-
-/// Where the URI's angle bracket opens, outside quotation marks; `None` for an addr-spec.
-fn find_open(value: &[u8]) -> Option<usize> {
-    find(value, b'<', 0)
-}
-
-impl<'a> Contact<'a> {
-    /// Reads one value.
-    pub fn parse(value: &'a [u8]) -> Option<Self> {
-        let NameAddr { uri, params, .. } = NameAddr::parse(value)?;
-        let unquoted = |value: &'a [u8]| value.strip_prefix(b"\"")?.strip_suffix(b"\"");
-        Some(Self {
-            uri,
-            q: params.value(b"q").and_then(thousandths),
-            expires: params.value(b"expires").and_then(number),
-            instance: params.value(b"+sip.instance").and_then(unquoted),
-            reg_id: params.value(b"reg-id").and_then(number),
-            params,
-        })
-    }
-}
-
-/// `0.75` as 750 (section 25.1 qvalue).
-fn thousandths(text: &[u8]) -> Option<u16> {
-    let (whole, fraction) = match text.iter().position(|byte| *byte == b'.') {
-        Some(point) => (&text[..point], &text[point + 1..]),
-        None => (text, &b""[..]),
-    };
-    if fraction.len() > 3 || !fraction.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let digit = |place: usize| u16::from(fraction.get(place).map_or(0, |digit| digit - b'0'));
-    let sum = match whole {
-        b"0" | b"" => 0,
-        b"1" => 1_000,
-        _ => return None,
-    } + digit(0) * 100
-        + digit(1) * 10
-        + digit(2);
-    (sum <= 1_000).then_some(sum)
-}
-
-/// Where the CRLF of a line stands; `None` when there is none or a line feed stands alone.
-fn end_of_line(bytes: &[u8], start: usize) -> Option<usize> {
-    let feed = start + memchr(b'\n', bytes.get(start..)?)?;
-    (feed > start && bytes[feed - 1] == b'\r').then(|| feed - 1)
-}
-
-/// Where the CRLF of a header field stands, folded lines included (section 7.3.1).
-fn field_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut end = end_of_line(bytes, start)?;
-    while let Some(b' ' | b'\t') = bytes.get(end + 2) {
-        end = end_of_line(bytes, end + 2)?;
-    }
-    Some(end)
-}
-
-fn index_field(bytes: &[u8], start: usize, end: usize) -> Option<Field> {
-    let line = &bytes[start..end];
-    let colon = memchr(b':', line)?;
-    let name = match &line[..colon] {
-        name if name.last().is_some_and(|byte| matches!(byte, b' ' | b'\t')) => trim(name),
-        name => name,
-    };
-    if !is_token(name) || line[0].is_ascii_whitespace() {
-        return None;
-    }
-    let raw = &line[colon + 1..];
-    let value = trim(raw);
-    let lead = if value.is_empty() {
-        raw.len()
-    } else {
-        value.as_ptr() as usize - raw.as_ptr() as usize
-    };
-    let value_start = start + colon + 1 + lead;
-    Some(Field {
-        header: Header::of(name),
-        start: start as u32,
-        value: value_start as u32,
-        end: (value_start + value.len()) as u32,
-        next: end as u32 + 2,
-    })
+/// Whether it begins as a SIP-Version does.
+fn is_sip(text: &[u8]) -> bool {
+    text.get(..4)
+        .is_some_and(|head| head.eq_ignore_ascii_case(b"SIP/"))
 }

@@ -1,13 +1,14 @@
 //! Lists and parameters: `a, "b, c", <d;e>` and `;name=value;flag`.
 
-use super::trim;
+use super::text::{self, quoted_end, trim, trim_start};
 
 /// The parameters after a value, in order.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Params<'a>(&'a [u8]);
 
 impl<'a> Params<'a> {
-    /// Reads `;name=value;…`; `bytes` begins with the first semicolon, or is empty.
+    /// Reads `;name=value;…`; `bytes` begins with the first semicolon, or is empty. Whatever
+    /// cannot be read is passed over; [`Params::is_well_formed`] tells.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
@@ -29,6 +30,41 @@ impl<'a> Params<'a> {
     pub fn value(self, name: &[u8]) -> Option<&'a [u8]> {
         self.get(name).flatten()
     }
+
+    /// Whether all of it is parameters of a header field as section 25.1 has them: none empty,
+    /// each name a token, each value a quoted string or anything without separators (wider than
+    /// `gen-value`, for IPv6 addresses without brackets and the like).
+    pub fn is_well_formed(self) -> bool {
+        let mut rest = trim(self.0);
+        while !rest.is_empty() {
+            match split_param(rest) {
+                Some(after) => rest = after,
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+/// What follows the first of some parameters, from the next semicolon on.
+fn split_param(text: &[u8]) -> Option<&[u8]> {
+    let text = trim_start(text.strip_prefix(b";")?);
+    let stop = |byte: &u8| !text::is_token_byte(*byte);
+    let end = text.iter().position(stop).unwrap_or(text.len());
+    let rest = trim_start(&text[end..]);
+    let rest = match rest.strip_prefix(b"=") {
+        Some(rest) => {
+            let rest = trim_start(rest);
+            let stop = |byte: &u8| text::ends_param(*byte);
+            let end = match rest.first() {
+                Some(b'"') => quoted_end(rest, 0)?,
+                _ => rest.iter().position(stop).unwrap_or(rest.len()),
+            };
+            (end > 0).then(|| trim_start(&rest[end..]))?
+        }
+        None => rest,
+    };
+    (end > 0 && matches!(rest, [] | [b';', ..])).then_some(rest)
 }
 
 impl<'a> IntoIterator for Params<'a> {
@@ -56,9 +92,9 @@ impl<'a> Iterator for ParamsIter<'a> {
             if part.is_empty() {
                 continue;
             }
-            return Some(match part.iter().position(|byte| *byte == b'=') {
-                Some(equals) => (trim(&part[..equals]), Some(trim(&part[equals + 1..]))),
-                None => (part, None),
+            return Some(match text::split(part, b'=') {
+                (name, Some(value)) => (trim(name), Some(trim(value))),
+                (name, None) => (name, None),
             });
         }
     }
@@ -81,26 +117,58 @@ pub fn split_list(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Where `wanted` stands outside quotation marks and angle brackets, from `start` on.
+/// Where `wanted` stands outside quotation marks and angle brackets, from `start` on. Marks and
+/// brackets that never close hold all the rest.
 pub(super) fn find(bytes: &[u8], wanted: u8, start: usize) -> Option<usize> {
-    let (mut quoted, mut escaped, mut depth) = (false, false, 0_usize);
-    for (position, &byte) in bytes.iter().enumerate().skip(start) {
-        if quoted {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => quoted = false,
-                _ => {}
-            }
-        } else if depth > 0 && byte == b'>' {
-            depth = 0;
-        } else if depth == 0 && byte == wanted {
-            return Some(position);
-        } else if byte == b'"' {
-            quoted = true;
-        } else if byte == b'<' {
-            depth = 1;
+    let mut at = start;
+    loop {
+        at += memchr::memchr3(wanted, b'"', b'<', bytes.get(at..)?)?;
+        let byte = bytes[at];
+        if byte == wanted {
+            return Some(at);
+        }
+        at = if byte == b'"' {
+            quoted_end(bytes, at)?
+        } else {
+            at + memchr::memchr(b'>', &bytes[at..])? + 1
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn lists_split_outside_of_quotes_and_brackets() {
+        let split = |text: &'static [u8]| split_list(text).collect::<Vec<_>>();
+        assert_eq!(split(b" \r\n "), Vec::<&[u8]>::new());
+        assert_eq!(split(b" a ,\r\n b\t"), [b"a", b"b"]);
+        assert_eq!(split(b"a,,b,"), [b"a", b"b"]);
+        assert_eq!(
+            split(b"\"x,\\\",\" <a,b>, c"),
+            [&b"\"x,\\\",\" <a,b>"[..], b"c"]
+        );
+        assert_eq!(split(b"\"open, a"), [b"\"open, a"]);
+        assert_eq!(split(b"<open, a"), [b"<open, a"]);
+        assert_eq!(split(b"\"x\\"), [b"\"x\\"]);
+    }
+
+    #[test]
+    fn params_are_read_and_judged() {
+        let params = Params::new(b"; a = 1 ;b;\r\n c=\"x;\\\"y\" ");
+        assert!(params.is_well_formed());
+        assert_eq!(params.into_iter().count(), 3);
+        assert_eq!(params.get(b"A"), Some(Some(&b"1"[..])));
+        assert_eq!(params.get(b"b"), Some(None));
+        assert_eq!(params.value(b"c"), Some(&b"\"x;\\\"y\""[..]));
+        assert_eq!(params.get(b"d"), None);
+        for wrong in [
+            ";", ";;", ";a=", ";a=\"", ";a b", ";a,", "a", ";=b", ";a=b c",
+        ] {
+            assert!(!Params::new(wrong.as_bytes()).is_well_formed(), "{wrong}");
         }
     }
-    None
 }

@@ -82,7 +82,7 @@ impl Response {
                 self.line(Header::Via, &[value]);
             } else {
                 let end = find(value, b',', 0).unwrap_or(value.len());
-                let first = stamped(super::trim(&value[..end]), received, rport);
+                let first = stamped(super::text::trim(&value[..end]), received, rport);
                 self.line(Header::Via, &[&first, &value[end..]]);
             }
             top = false;

@@ -1,8 +1,10 @@
 //! One Via value (RFC 3261 section 20.42, RFC 3581).
 
-use super::params::{Params, find};
-use super::uri::split_host;
-use super::{is_token, number, trim};
+use core::net::IpAddr;
+
+use super::params::Params;
+use super::text::{self, is_token, number, split_host, trim, trim_end, trim_start};
+use super::uri;
 
 /// Begin of every branch of RFC 3261 elements (section 8.1.1.7).
 pub const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
@@ -17,23 +19,26 @@ pub struct Via<'a> {
 }
 
 impl<'a> Via<'a> {
-    /// Reads one Via value: `SIP/2.0/UDP host:port;branch=…`.
+    /// Reads one Via value: `SIP/2.0/UDP host:port;branch=…`, with white space where section 25.1
+    /// allows it.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let semicolon = find(bytes, b';', 0).unwrap_or(bytes.len());
-        let (head, params) = bytes.split_at(semicolon);
-        let mut parts = head.splitn(3, |byte| *byte == b'/');
-        let (name, version, rest) = (parts.next()?, parts.next()?, trim(parts.next()?));
+        let end = memchr::memchr(b';', bytes).unwrap_or(bytes.len());
+        let (head, params) = bytes.split_at(end);
+        let params = Params::new(params);
+        let (name, rest) = text::split(head, b'/');
+        let (version, rest) = text::split(rest?, b'/');
         if !trim(name).eq_ignore_ascii_case(b"SIP") || trim(version) != b"2.0" {
             return None;
         }
-        let space = rest.iter().position(u8::is_ascii_whitespace)?;
-        let (transport, sent_by) = (&rest[..space], trim(&rest[space..]));
-        let (host, port) = split_sent_by(sent_by)?;
-        is_token(transport).then_some(Self {
+        let rest = trim_start(rest?);
+        let space = rest.iter().position(|byte| text::is_space(*byte))?;
+        let (transport, sent_by) = rest.split_at(space);
+        let (host, port) = split_host(trim(sent_by))?;
+        (is_token(transport) && params.is_well_formed()).then_some(Self {
             transport,
             host,
             port,
-            params: Params::new(params),
+            params,
         })
     }
 
@@ -45,6 +50,11 @@ impl<'a> Via<'a> {
     /// The host of sent-by, as received.
     pub const fn host(&self) -> &'a [u8] {
         self.host
+    }
+
+    /// The host of sent-by when it is an address.
+    pub fn address(&self) -> Option<IpAddr> {
+        uri::address(self.host)
     }
 
     /// The port of sent-by, when one is written.
@@ -62,14 +72,14 @@ impl<'a> Via<'a> {
         self.params.value(b"branch")
     }
 
-    /// The branch of an RFC 3261 element, which names a transaction by itself.
+    /// The branch of an RFC 3261 element, which names a transaction by itself. The cookie alone
+    /// names nothing (RFC 4475 section 3.2.1): such a branch is treated as RFC 2543's.
     pub fn cookie_branch(&self) -> Option<&'a [u8]> {
-        let cookie = |branch: &&[u8]| {
-            branch
-                .get(..MAGIC_COOKIE.len())
-                .is_some_and(|b| b.eq_ignore_ascii_case(MAGIC_COOKIE))
+        let is_unique = |branch: &&[u8]| {
+            branch.len() > MAGIC_COOKIE.len()
+                && branch[..MAGIC_COOKIE.len()].eq_ignore_ascii_case(MAGIC_COOKIE)
         };
-        self.branch().filter(cookie)
+        self.branch().filter(is_unique)
     }
 
     /// `rport`: present without value, or with one (RFC 3581).
@@ -86,17 +96,9 @@ impl<'a> Via<'a> {
     pub fn received(&self) -> Option<&'a [u8]> {
         self.params.value(b"received")
     }
-}
 
-/// `host : port` with white space round the colon, as section 25.1 allows it there.
-fn split_sent_by(bytes: &[u8]) -> Option<(&[u8], Option<u16>)> {
-    if !bytes.iter().any(u8::is_ascii_whitespace) {
-        return split_host(bytes);
+    /// `maddr` (section 18.2.2).
+    pub fn maddr(&self) -> Option<&'a [u8]> {
+        self.params.value(b"maddr").map(trim_end)
     }
-    let colon = bytes.iter().rposition(|byte| *byte == b':')?;
-    let (host, _) = split_host(trim(&bytes[..colon]))?;
-    Some((
-        host,
-        Some(u16::try_from(number(trim(&bytes[colon + 1..]))?).ok()?),
-    ))
 }
