@@ -105,6 +105,10 @@ fn close() -> Result<(), String> {
 
 impl System {
     fn serve(&mut self) -> io::Result<()> {
+        match &self.closed {
+            Ok(()) => print("the firewall is closed until the gateway opens it"),
+            Err(fault) => print(&format!("no firewall, so no link goes up: {fault}")),
+        }
         self.gateway.send(&MachineReport::Started {
             lan: self.lan.clone(),
             closed: self.closed.clone(),

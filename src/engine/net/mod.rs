@@ -47,7 +47,10 @@ pub struct Net {
     machine: Machine,
     /// What the firewall lets in now; `None` while only the drop-all set is known to hold.
     firewall: Option<Openings>,
+    /// What the kernel held when it was last looked at.
     seen: Option<Seen>,
+    /// Whether something was done since, so that the next step needs another look.
+    stale: bool,
     host_name: String,
     waiting: Option<Waiting>,
     retry: Option<Instant>,
@@ -90,7 +93,8 @@ enum Asked {
 struct Faults {
     machine: Option<String>,
     firewall: Option<String>,
-    steps: Vec<String>,
+    /// Each with the number of the interface that it concerns, when it does one alone.
+    steps: Vec<(Option<u32>, String)>,
     obstacles: Vec<String>,
 }
 
@@ -154,7 +158,7 @@ impl Net {
         if self.retry.is_some_and(|retry| now >= retry) {
             self.retry = None;
             self.rounds = 0;
-            self.seen = None;
+            self.stale = true;
         }
         self.advance(now);
     }
@@ -245,7 +249,8 @@ impl Net {
                 remedy,
             );
         }
-        for fault in self.faults.steps.iter().chain(&self.faults.obstacles) {
+        let steps = self.faults.steps.iter().map(|(_, fault)| fault);
+        for fault in steps.chain(&self.faults.obstacles) {
             let remedy = "Correct the addresses of LAN1 and LAN2 and the gateway";
             say(
                 25_103,
@@ -290,7 +295,7 @@ impl Net {
             self.ask_firewall(now, openings);
             return;
         }
-        let Some(seen) = &self.seen else {
+        let Some(seen) = self.seen.as_ref().filter(|_| !self.stale) else {
             self.ask(now, Asked::Look, |_| MachineRequest::Look);
             return;
         };
@@ -305,7 +310,7 @@ impl Net {
         } else {
             if self.faults.steps.is_empty() {
                 let text = format!("{} steps do not last", plan.steps.len());
-                self.faults.steps.push(text);
+                self.faults.steps.push((None, text));
             }
             self.retry = Some(now + RETRY_TIME);
         }
@@ -359,6 +364,7 @@ impl Net {
         match Seen::read(dumps) {
             Ok(seen) => {
                 self.seen = Some(seen);
+                self.stale = false;
                 if self.waiting.is_none() && self.firewall.is_some() {
                     self.faults.machine = None;
                 }
@@ -386,14 +392,13 @@ impl Net {
                 if let (Some(step), Err(fault)) = (step, answer.result)
                     && !harmless(step, &fault)
                 {
-                    self.faults
-                        .steps
-                        .push(format!("{}: {fault}", describe(step)));
+                    let text = format!("{}: {fault}", describe(step));
+                    self.faults.steps.push((interface(step), text));
                 }
             }
         }
         // Whatever was answered, what counts is what the kernel holds now.
-        self.seen = None;
+        self.stale = true;
         if !self.faults.steps.is_empty() {
             self.retry = Some(now + RETRY_TIME);
         }
@@ -456,9 +461,16 @@ impl Net {
         Some(waiting.what)
     }
 
+    /// What the kernel refused for this interface, or found wrong with its addresses.
     fn fault_of(&self, index: Option<u32>) -> Option<String> {
-        index?;
-        self.faults.steps.first().cloned()
+        let index = index?;
+        let mut steps = self.faults.steps.iter();
+        let refused = steps.find(|(concerned, _)| concerned.is_none_or(|own| own == index));
+        let mut addresses = self.seen.iter().flat_map(|seen| &seen.addresses);
+        let duplicate = addresses.find(|held| held.index == index && held.duplicate);
+        refused.map(|(_, fault)| fault.clone()).or_else(|| {
+            duplicate.map(|held| format!("{} is used by another machine", held.address))
+        })
     }
 
     fn duplicates(&self) -> Vec<String> {
@@ -480,6 +492,20 @@ fn harmless(step: &Request, fault: &Fault) -> bool {
         | Request::DumpAddresses
         | Request::DumpRoutes4
         | Request::DumpRoutes6 => false,
+    }
+}
+
+/// The number of the interface that a step is about.
+fn interface(step: &Request) -> Option<u32> {
+    match step {
+        Request::SetLink { index, .. }
+        | Request::AddAddress { index, .. }
+        | Request::DeleteAddress { index, .. } => Some(*index),
+        Request::AddRoute(route) | Request::DeleteRoute(route) => route.index,
+        Request::DumpLinks
+        | Request::DumpAddresses
+        | Request::DumpRoutes4
+        | Request::DumpRoutes6 => None,
     }
 }
 

@@ -121,6 +121,8 @@ fn a_refused_step_is_an_alarm_and_tried_again() {
     assert_eq!(net.poll_action(), None);
     let conditions = net.conditions();
     assert_eq!(conditions[0].detail, "address 192.0.2.10/24: invalid");
+    let fault = net.status()[0].fault.clone();
+    assert_eq!(fault.as_deref(), Some("address 192.0.2.10/24: invalid"));
     let retry = net.poll_timeout().expect("a retry");
     net.handle_timeout(retry);
     assert_eq!(net.poll_action(), Some(MachineRequest::Look));
