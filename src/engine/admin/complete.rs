@@ -92,8 +92,11 @@ fn after_verb(words: &[Word<'_>]) -> Vec<String> {
     }
     let named: Vec<&str> = given.iter().filter_map(name_of).collect();
     let free = verb.parameters.iter().filter(|p| !named.contains(&p.name));
-    free.map(|parameter| format!("{}:", parameter.name))
-        .collect()
+    let mut free: Vec<String> = free
+        .map(|parameter| format!("{}:", parameter.name))
+        .collect();
+    free.sort_unstable();
+    free
 }
 
 fn choices(kind: Kind) -> Vec<String> {
