@@ -8,7 +8,7 @@ mod complete;
 mod history;
 pub mod line;
 mod outline;
-pub mod reference;
+mod reference;
 mod settings;
 mod shown;
 pub mod status;
@@ -23,6 +23,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::net::machine::Stop;
+pub use reference::reference;
 use status::Status;
 
 /// Who asks, from where.

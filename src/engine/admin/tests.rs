@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::commands::VERBS;
 use super::line::{Outcome, Parsed, complete, interpret, parse, parse_settings, shown};
-use super::reference::reference;
+use super::reference;
 use super::status::{ListenerStatus, RegistrationStatus, Status, SystemStatus};
 use super::{Answer, Command, Refusal};
 use crate::alarm::{Alarm, Condition, Severity};
@@ -215,7 +215,7 @@ fn settings_are_saved_as_typed_or_as_printed() {
 }
 
 #[test]
-fn refusals_say_what_would_be_right() {
+fn refused_settings_say_what_would_be_right() {
     for (line, reason) in [
         ("xc SIP", "xc: this may be xCommand, xConfiguration"),
         (
@@ -259,6 +259,20 @@ fn refusals_say_what_would_be_right() {
             "xConfiguration SIP \"UDP\": 1",
             "a value follows a path and a colon",
         ),
+    ] {
+        let found = refusal(line);
+        assert!(found.contains(reason), "{line}: {found}");
+    }
+    let long = format!(
+        "xConfiguration SystemUnit Name: \"{}\"",
+        "ä".repeat(COMMAND_LINE_CHARS)
+    );
+    assert!(refusal(&long).contains("longer than"));
+}
+
+#[test]
+fn refused_commands_say_what_would_be_right() {
+    for (line, reason) in [
         ("xCommand", "the name of a command is missing"),
         ("xCommand Nonsense", "Nonsense: there is no such command"),
         (
@@ -305,11 +319,6 @@ fn refusals_say_what_would_be_right() {
         let found = refusal(line);
         assert!(found.contains(reason), "{line}: {found}");
     }
-    let long = format!(
-        "xConfiguration SystemUnit Name: \"{}\"",
-        "ä".repeat(COMMAND_LINE_CHARS)
-    );
-    assert!(refusal(&long).contains("longer than"));
 }
 
 #[test]
@@ -397,9 +406,11 @@ fn status_is_an_outline() {
     let none = configuration(&[]);
     assert_eq!(
         text("xStatus Cluster Peer 2", &none),
-        "*s Cluster:\n    Peer 2:\n        Address: \"192.0.2.2\"\n        Status: \"Failed\"\n        \
+        "*s Cluster:\n    Peer 2:\n        Address: \"192.0.2.2\"\n        \
+         Status: \"Failed\"\n        \
          Reason: \"no beat for 4 s\"\n        SerialNumber: \"0202020202020202\"\n        \
-         Certificate: \"Valid\"\n        Version: \"0.1.0\"\n        RoundTrip: \"1.2 ms\"\n        \
+         Certificate: \"Valid\"\n        Version: \"0.1.0\"\n        \
+         RoundTrip: \"1.2 ms\"\n        \
          LastContact: \"1970-01-01T00:00:00Z\"\n        Revision: \"1.4\"\n        Lag: 0\n        \
          SharedItems: 3\n*s/end\n"
     );
@@ -412,7 +423,8 @@ fn status_is_an_outline() {
         text("xstatus systemunit software", &none),
         "*s SystemUnit:\n    Software:\n        Version: \"0.1.0\"\n*s/end\n"
     );
-    let bob = "*s Registrations:\n    Registration 1:\n        Alias: \"sip:bob@example.net\"\n        \
+    let bob = "*s Registrations:\n    Registration 1:\n        \
+               Alias: \"sip:bob@example.net\"\n        \
                Contact: \"sip:bob@example.net:5062;transport=udp\"\n        Peer: 2\n        \
                ExpiresIn: 59\n        UserAgent: \"Phone '3'''X\"\n*s/end\n";
     for alias in ["bob", "bob@EXAMPLE.net", "sip:bob@example.net"] {
@@ -622,7 +634,8 @@ proptest! {
         proptest::sample::select(vec![
             "xConfiguration", "xStatus", "xCommand", "help", "?", "??", "SIP", "UDP", "Port",
             ":", "Port:", "\"", "\"a b\"", "1", "7", "Peer", "Alternates", "Alternates Peer 1",
-            "Address:", "ConfigurationDiff", "Scope:", "From:", "Find", "Cluster", "Reg", "*c", "*c/end",
+            "Address:", "ConfigurationDiff", "Scope:", "From:", "Find", "Cluster", "Reg", "*c",
+            "*c/end",
             "é:", ":::", "\u{301}", "Domain", "99999999999999999999",
         ]), 0..8)
     ) {

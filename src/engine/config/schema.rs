@@ -146,7 +146,8 @@ pub const SCHEMA: &[Item] = &[
         "Alternates Cluster Secret",
         Kind::Secret { max: 128 },
         "",
-        "A secret that every peer must prove to the others. The same on every peer; empty for none.",
+        "A secret that every peer must prove to the others. The same on every peer; empty for \
+         none.",
     ),
     peer(
         "Alternates Cluster TLSVerification",
