@@ -51,7 +51,7 @@ impl Message {
         let mut vias = 0;
         for via in self.values(Header::Via) {
             vias += 1;
-            if Via::parse(via).is_none() {
+            if Via::parse(via).is_none_or(|via| !via.is_version_2()) {
                 return self.bad(Header::Via, via, "Malformed Via");
             }
         }
@@ -82,11 +82,15 @@ impl Message {
 
     /// What only a request has to be.
     fn unusable(&self) -> Option<Fault> {
-        if self
-            .cseq()
-            .is_some_and(|(_, method)| method != self.method_name())
-        {
-            return self.bad(Header::CSeq, b"", "CSeq Method Does Not Match");
+        let matches = |(_, method)| method == self.method_name();
+        if !self.cseq().is_some_and(matches) {
+            let fault = self.bad(Header::CSeq, b"", "CSeq Method Does Not Match")?;
+            // RFC 4475 section 3.1.2.18: that nobody knows the method explains more.
+            let status = match self.method() {
+                Method::Other => 501,
+                _ => fault.status,
+            };
+            return Some(Fault { status, ..fault });
         }
         let position = self.request_uri_range().start;
         let Ok(uri) = Uri::parse(self.request_uri()) else {

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod torture;
+
 const INVITE: &str = "INVITE sip:bob@biloxi.example SIP/2.0\r\n\
     v: SIP/2.0/UDP pc33.atlanta.example;branch=z9hG4bK776asdhds;rport , \
     SIP/2.0/TCP [2001:db8::1]:5070;branch=z9hG4bK2\r\n\

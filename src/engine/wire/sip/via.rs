@@ -12,6 +12,7 @@ pub const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
 /// The parts of a Via value.
 #[derive(Clone, Copy, Debug)]
 pub struct Via<'a> {
+    version: &'a [u8],
     transport: &'a [u8],
     host: &'a [u8],
     port: Option<u16>,
@@ -20,14 +21,15 @@ pub struct Via<'a> {
 
 impl<'a> Via<'a> {
     /// Reads one Via value: `SIP/2.0/UDP host:port;branch=…`, with white space where section 25.1
-    /// allows it.
+    /// allows it. Any version of SIP is read, so that a newer one can be told that it is.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let end = memchr::memchr(b';', bytes).unwrap_or(bytes.len());
         let (head, params) = bytes.split_at(end);
         let params = Params::new(params);
         let (name, rest) = text::split(head, b'/');
         let (version, rest) = text::split(rest?, b'/');
-        if !trim(name).eq_ignore_ascii_case(b"SIP") || trim(version) != b"2.0" {
+        let version = trim(version);
+        if !trim(name).eq_ignore_ascii_case(b"SIP") || !is_token(version) {
             return None;
         }
         let rest = trim_start(rest?);
@@ -35,11 +37,17 @@ impl<'a> Via<'a> {
         let (transport, sent_by) = rest.split_at(space);
         let (host, port) = split_host(trim(sent_by))?;
         (is_token(transport) && params.is_well_formed()).then_some(Self {
+            version,
             transport,
             host,
             port,
             params,
         })
+    }
+
+    /// Whether it is of SIP 2.0.
+    pub fn is_version_2(&self) -> bool {
+        self.version == b"2.0"
     }
 
     /// `UDP`, `TCP`, … as received.
