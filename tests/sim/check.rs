@@ -15,7 +15,8 @@ use crate::world::World;
 #[derive(Debug, Default)]
 pub struct Invariants {
     primaries: BTreeMap<u64, PeerId>,
-    epochs: BTreeMap<usize, u64>,
+    /// By identity: a peer that lost its disk is another peer.
+    epochs: BTreeMap<PeerId, u64>,
     revisions: BTreeMap<(u64, u64), [u8; 32]>,
 }
 
@@ -26,7 +27,7 @@ impl Invariants {
             let Some(node) = &machine.node else { continue };
             let at = format!("peer {peer} at {} ms", world.now_ms);
             let (epoch, primary) = node.epoch();
-            self.epoch_never_falls(peer, epoch, &at);
+            self.epoch_never_falls(machine.id, epoch, &at);
             if let Some(primary) = primary {
                 let known = self.primaries.entry(epoch).or_insert(primary);
                 assert_eq!(*known, primary, "(1) two primaries in epoch {epoch}, {at}");
@@ -74,7 +75,7 @@ impl Invariants {
         }
     }
 
-    fn epoch_never_falls(&mut self, peer: usize, epoch: u64, at: &str) {
+    fn epoch_never_falls(&mut self, peer: PeerId, epoch: u64, at: &str) {
         let highest = self.epochs.entry(peer).or_insert(epoch);
         assert!(
             epoch >= *highest,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use causeway_engine::admin::{Answer, Command, Refusal};
-use causeway_engine::base::ids::RequestId;
+use causeway_engine::base::ids::{Position, RequestId};
+use causeway_engine::cluster::status::{ClusterStatus, PeerState};
 
 use crate::check::Invariants;
 use crate::link::Link;
@@ -96,11 +97,51 @@ impl Cluster {
                 primary.to_string(),
             ),
         ];
-        for number in 0..count {
-            let address = self.world.machines[number].address.to_string();
+        for (number, machine) in self.world.machines.iter().enumerate() {
+            let address = if number < count {
+                machine.address.to_string()
+            } else {
+                String::new()
+            };
             settings.push((format!("Alternates Peer {} Address", number + 1), address));
         }
         self.world.ask(peer, Command::Set(settings));
+    }
+
+    /// Types another primary in on one peer.
+    pub fn choose_primary(&mut self, peer: usize, primary: usize) {
+        let item = (
+            "Alternates ConfigurationPrimary".to_string(),
+            primary.to_string(),
+        );
+        self.world.ask(peer, Command::Set(vec![item]));
+    }
+
+    /// Cuts or joins every link between two groups.
+    pub fn cut(&mut self, these: &[usize], those: &[usize], cut: bool) {
+        for (one, two) in these
+            .iter()
+            .flat_map(|one| those.iter().map(move |two| (*one, *two)))
+        {
+            self.world.link(one, two, Link { cut, ..Link::GOOD });
+            self.world.link(two, one, Link { cut, ..Link::GOOD });
+        }
+    }
+
+    /// How one peer sees another.
+    pub fn state_of(&self, peer: usize, other: usize) -> PeerState {
+        self.status(peer).peers[other].state
+    }
+
+    /// Whom one peer follows.
+    pub fn primary_of(&self, peer: usize) -> Option<Position> {
+        self.status(peer).primary
+    }
+
+    fn status(&self, peer: usize) -> ClusterStatus {
+        let (now, wall) = self.world.clocks(peer);
+        let node = self.world.machines[peer].node.as_ref();
+        node.expect("it is on").cluster_status(now, wall)
     }
 
     /// Saves one item on one peer; remembered in [`Cluster::saved`] once it is acknowledged.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use causeway_engine::base::ids::StreamId;
 use causeway_engine::base::random::Random;
-use causeway_engine::base::socket::Ends;
 
 /// Milliseconds that a stream waits before it sends again what was lost (RFC 6298 lower bound).
 pub const RETRANSMISSION_MS: u64 = 200;
@@ -77,8 +76,6 @@ pub struct End {
 pub struct Stream {
     /// Dialler first.
     pub ends: [End; 2],
-    /// Addresses as the dialler sees them.
-    pub addresses: Ends,
     /// Bytes on their way from each end, with their earliest arrival.
     pub under_way: [VecDeque<(u64, Vec<u8>)>; 2],
     /// Since when each direction makes no progress.
@@ -97,11 +94,10 @@ pub struct Streams {
 
 impl Streams {
     /// Adds a stream and gives its key.
-    pub fn open(&mut self, ends: [End; 2], addresses: Ends) -> u64 {
+    pub fn open(&mut self, ends: [End; 2]) -> u64 {
         self.last += 1;
         let stream = Stream {
             ends,
-            addresses,
             under_way: [VecDeque::new(), VecDeque::new()],
             stalled: [None; 2],
             closing: [false; 2],

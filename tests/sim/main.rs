@@ -13,6 +13,8 @@ mod world;
 use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use causeway_engine::cluster::status::PeerState;
+
 use cluster::Cluster;
 use link::Link;
 
@@ -91,6 +93,77 @@ fn a_cluster_forms_in_every_order() {
             "the primary takes a change, order {order:?}"
         );
     }
+}
+
+#[test]
+fn a_peer_that_lost_its_disk_is_refused_until_it_is_added_again() {
+    let mut cluster = Cluster::new(8, 3, 1);
+    cluster.form(&[0, 1, 2]);
+    cluster.world.crash(2);
+    cluster.world.lose_disk(2);
+    cluster.world.start(2);
+    cluster.run(2_000);
+    cluster.type_in_cluster(2, 3, 1);
+    cluster.run(30_000);
+    assert_eq!(
+        cluster.state_of(0, 2),
+        PeerState::Failed,
+        "an unknown identity is no peer"
+    );
+    for peer in [0, 1] {
+        cluster.type_in_cluster(peer, 2, 1);
+        cluster.run(2_000);
+        cluster.type_in_cluster(peer, 3, 1);
+    }
+    cluster.heal();
+    assert_eq!(cluster.state_of(0, 2), PeerState::Active);
+}
+
+#[test]
+fn a_new_primary_is_followed_and_the_old_one_returns_harmlessly() {
+    let mut cluster = Cluster::new(9, 3, 1);
+    cluster.form(&[0, 1, 2]);
+    cluster.world.crash(0);
+    cluster.run(5_000);
+    for peer in [2, 1] {
+        cluster.choose_primary(peer, 2);
+        cluster.run(3_000);
+    }
+    cluster.set(1, "SIP Domain 2 Name", "second.example");
+    cluster.run(3_000);
+    let saved = cluster.saved.len();
+    assert_eq!(
+        saved, 2,
+        "the new primary takes a change while the old one is away"
+    );
+    cluster.world.start(0);
+    cluster.run(10_000);
+    cluster.set(0, "SIP Domain 3 Name", "third.example");
+    cluster.run(3_000);
+    assert_eq!(
+        cluster.saved.len(),
+        saved,
+        "the old primary refuses a change"
+    );
+    cluster.choose_primary(0, 2);
+    cluster.heal();
+}
+
+#[test]
+fn two_primaries_chosen_apart_become_one() {
+    let mut cluster = Cluster::new(10, 4, 1);
+    cluster.form(&[0, 1, 2, 3]);
+    cluster.cut(&[0, 1], &[2, 3], true);
+    cluster.choose_primary(1, 2);
+    cluster.choose_primary(3, 4);
+    cluster.run(20_000);
+    cluster.cut(&[0, 1], &[2, 3], false);
+    cluster.heal();
+    let primaries: Vec<_> = (0..4).map(|peer| cluster.primary_of(peer)).collect();
+    assert!(
+        primaries.windows(2).all(|pair| pair[0] == pair[1]),
+        "{primaries:?}"
+    );
 }
 
 #[test]

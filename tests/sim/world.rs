@@ -61,7 +61,8 @@ pub struct Machine {
     pub life: u32,
     /// Milliseconds that its civil clock is ahead.
     pub skew_ms: i64,
-    id: PeerId,
+    /// Its identity.
+    pub id: PeerId,
     started_ms: u64,
     paused_until_ms: u64,
     accepted: u64,
@@ -73,8 +74,6 @@ pub struct Machine {
 /// The answer to a command, with where and when it was given.
 #[derive(Debug)]
 pub struct Answered {
-    /// The machine that was asked.
-    pub peer: usize,
     /// The question.
     pub request: RequestId,
     /// What it answered.
@@ -412,11 +411,7 @@ impl World {
             }
             Action::Answer { request, answer } => {
                 self.note(peer, &format!("answer {request:?} {answer:?}"));
-                self.answers.push_back(Answered {
-                    peer,
-                    request,
-                    answer,
-                });
+                self.answers.push_back(Answered { request, answer });
             }
             Action::Machine(_) => {
                 let input = Input::Machine(MachineReport::Absent);
@@ -514,7 +509,7 @@ impl World {
             life: machine.life,
             stream,
         };
-        self.streams.open([from, end], addresses);
+        self.streams.open([from, end]);
         let binding = self.random.bytes();
         let ids = [self.machines[other].id, self.machines[from.peer].id];
         let proof = |id| {
@@ -573,7 +568,7 @@ impl World {
                 .front()
                 .is_some_and(|(at, _)| *at <= now_ms);
             let empty = stream.under_way[side].is_empty();
-            if !due && !(empty && stream.closing[side]) {
+            if !due && (!empty || !stream.closing[side]) {
                 return;
             }
             if self.link_between(from.peer, to.peer).cut

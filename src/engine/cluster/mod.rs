@@ -58,7 +58,10 @@ const STALL: Duration = Duration::from_secs(1);
 
 /// Something happened that concerns the cluster.
 #[derive(Debug)]
-#[allow(missing_docs, reason = "fields are as in crate::io::Input")]
+#[allow(
+    missing_docs,
+    reason = "fields are as in the conversation with the world"
+)]
 pub enum Input {
     /// A stream of a peer service is ready; `dialled` if by us.
     Opened {
@@ -83,7 +86,10 @@ pub enum Input {
 
 /// Something to do.
 #[derive(Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "fields are as in crate::io::Action")]
+#[allow(
+    missing_docs,
+    reason = "fields are as in the conversation with the world"
+)]
 pub enum Action {
     /// Open a stream; answered by `Opened` or `Closed`.
     Connect {
@@ -651,11 +657,13 @@ impl Cluster {
         fault: String,
     ) {
         self.write(stream, &Message::Refused(fault.clone()));
-        let text = format!("peer {} is refused: {fault}", self.peers[place].address);
-        self.actions.push_back(Action::Log {
-            level: log::Level::Warn,
-            text,
-        });
+        if self.peers[place].refusal.as_ref() != Some(&fault) {
+            let text = format!("peer {} is refused: {fault}", self.peers[place].address);
+            self.actions.push_back(Action::Log {
+                level: log::Level::Warn,
+                text,
+            });
+        }
         self.peers[place].refusal = Some(fault);
         if self.peers[place]
             .link(service)

@@ -74,7 +74,6 @@ pub const fn term(epoch: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec;
 
     #[test]
     fn epochs_of_two_peers_never_meet_and_always_grow() {
