@@ -1,7 +1,7 @@
 //! The cluster as a picture: peers as columns, links from this peer coloured by state.
 //!
-//! Links between two other peers are not known here and drawn faintly. State shows in words and
-//! in the stroke of a link, never in colour alone.
+//! Only this peer's own links are drawn: it knows no others. State shows in words and in the stroke
+//! of a link, never in colour alone.
 
 use causeway_engine::cluster::status::{ClusterStatus, PeerState, PeerStatus};
 use maud::{Markup, html};
@@ -13,6 +13,12 @@ const WIDTH: f64 = 480.0;
 
 /// Outer radius of a peer's hexagon.
 const RADIUS: f64 = 31.0;
+
+/// Middle of a ring of peers.
+const CENTRE: f64 = 198.0;
+
+/// Middle of one or two peers beside each other; their names are below.
+const ROW: f64 = 44.0;
 
 /// Characters of an address that fit under a peer.
 const LABEL_CHARS: usize = 22;
@@ -27,20 +33,21 @@ struct Point {
 pub(super) fn cluster(cluster: &ClusterStatus) -> Markup {
     let places = places(cluster.peers.len());
     let height = if cluster.peers.len() < 3 {
-        176.0
+        146.0
     } else {
-        348.0
+        398.0
     };
+    let peers = || cluster.peers.iter().zip(&places);
     let summary: Vec<String> = cluster.peers.iter().map(sentence).collect();
     html! {
         svg.picture viewBox={ "0 0 " (WIDTH) " " (height) } role="img"
             aria-label={ "The cluster. " (summary.join(" ")) } {
-            @for (number, (one, from)) in cluster.peers.iter().zip(&places).enumerate() {
-                @for (other, to) in cluster.peers.iter().zip(&places).skip(number + 1) {
-                    (link(one, other, *from, *to))
+            @if let Some((_, own)) = peers().find(|(peer, _)| is_own(peer)) {
+                @for (peer, place) in peers().filter(|(peer, _)| !is_own(peer)) {
+                    (link(peer, *own, *place))
                 }
             }
-            @for (peer, place) in cluster.peers.iter().zip(&places) {
+            @for (peer, place) in peers() {
                 (node(peer, *place, cluster.primary == Some(peer.position)))
             }
         }
@@ -52,66 +59,62 @@ fn places(count: usize) -> Vec<Point> {
         0 => Vec::new(),
         1 => vec![Point {
             x: WIDTH / 2.0,
-            y: 62.0,
+            y: ROW,
         }],
         2 => [0.25, 0.75]
             .map(|share| Point {
                 x: WIDTH * share,
-                y: 62.0,
+                y: ROW,
             })
             .into(),
         count => (0..count)
             .map(|number| {
                 let turn = std::f64::consts::TAU * number as f64 / count as f64;
                 Point {
-                    x: WIDTH / 2.0 + 160.0 * turn.sin(),
-                    y: 158.0 - 112.0 * turn.cos(),
+                    x: WIDTH / 2.0 + 165.0 * turn.sin(),
+                    y: CENTRE - 100.0 * turn.cos(),
                 }
             })
             .collect(),
     }
 }
 
-fn link(one: &PeerStatus, other: &PeerStatus, from: Point, to: Point) -> Markup {
-    let far = match (one.state, other.state) {
-        (PeerState::ThisSystem, _) => Some(other),
-        (_, PeerState::ThisSystem) => Some(one),
-        (_, _) => None,
-    };
-    let class = far.map_or("unknown", |peer| words::peer_state(peer.state).0.class());
-    let middle = Point {
-        x: (from.x + to.x) / 2.0,
-        y: (from.y + to.y) / 2.0,
-    };
+fn is_own(peer: &PeerStatus) -> bool {
+    peer.state == PeerState::ThisSystem
+}
+
+fn link(peer: &PeerStatus, from: Point, to: Point) -> Markup {
+    let (tone, _) = words::peer_state(peer.state);
     html! {
-        line class={ "link " (class) }
+        line class={ "link " (tone.class()) }
             x1=(at(from.x)) y1=(at(from.y)) x2=(at(to.x)) y2=(at(to.y)) {}
-        @if let Some(time) = far.and_then(|peer| peer.round_trip) {
-            text.trip x=(at(middle.x)) y=(at(middle.y - 7.0)) { (words::round_trip(time)) }
-        }
     }
 }
 
 fn node(peer: &PeerStatus, place: Point, primary: bool) -> Markup {
     let (tone, word) = words::peer_state(peer.state);
-    let own = peer.state == PeerState::ThisSystem;
+    let own = is_own(peer);
     let mut address: String = peer.address.chars().take(LABEL_CHARS).collect();
     if peer.address.chars().count() > LABEL_CHARS {
         address.pop();
         address.push('…');
     }
-    let word = if primary {
-        format!("{word} · primary")
+    let mut words = vec![word.to_owned()];
+    words.extend(primary.then(|| "primary".to_owned()));
+    words.extend(peer.round_trip.filter(|_| !own).map(words::round_trip));
+    // The upper ones carry their name on top, out of the way of their links.
+    let label = if place.y < CENTRE - 1.0 && place.y > ROW {
+        -RADIUS - 29.0
     } else {
-        word.to_owned()
+        RADIUS + 24.0
     };
     html! {
         g class={ "node " (tone.class()) @if own { " own" } } {
             polygon points=(hexagon(place, RADIUS)) {}
             @if primary { polygon.ring points=(hexagon(place, RADIUS + 6.0)) {} }
             text.number x=(at(place.x)) y=(at(place.y + 8.0)) { (peer.position) }
-            text.address x=(at(place.x)) y=(at(place.y + RADIUS + 24.0)) { (address) }
-            text.state x=(at(place.x)) y=(at(place.y + RADIUS + 42.0)) { (word) }
+            text.address x=(at(place.x)) y=(at(place.y + label)) { (address) }
+            text.state x=(at(place.x)) y=(at(place.y + label + 18.0)) { (words.join(" · ")) }
         }
     }
 }

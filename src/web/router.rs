@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use super::form::{self, Faults, Values};
 use super::http::{self, Request, Response, Verb};
 use super::layout::{self, Frame};
+use super::pages::history::Scope;
 use super::pages::settings::{SETTINGS, Settings};
 use super::pages::{alarms, clustering, history, login, overview, registrations, setup};
 use super::words::Tone;
@@ -268,10 +269,7 @@ impl Session<'_> {
                 ("Registrations by device", content)
             }
             "/status/alarms" => ("Alarms", alarms::content(&status, &self.form_token)),
-            "/maintenance/history" => {
-                let content = history::content(&self.history(), &self.form_token);
-                ("Configuration history", content)
-            }
+            "/maintenance/history" => ("Configuration history", self.history().await),
             "/system/clustering" => {
                 let values = self.face.values(&clustering::paths()).await;
                 return self.clustering(StatusCode::OK, &status, &values, &[]);
@@ -295,6 +293,7 @@ impl Session<'_> {
                 http::with_session(http::see("/login"), None)
             }
             "/status/alarms" => self.acknowledge().await,
+            "/maintenance/history" => self.go_back().await,
             "/system/clustering" => {
                 let paths = clustering::paths();
                 self.save(path, &paths, |status, values, faults| {
@@ -414,7 +413,73 @@ impl Session<'_> {
         }
     }
 
-    fn history(&self) -> String {
-        String::new()
+    async fn history(&self) -> maud::Markup {
+        let query = &self.face.request.query;
+        let scope = Scope::of(query.get("scope"));
+        let revision = query
+            .get("revision")
+            .and_then(|text| text.parse::<u64>().ok());
+        match revision {
+            Some(revision) => self.confirm(scope, &revision.to_string(), None).await,
+            None => {
+                let scope_word = scope.word();
+                let line = format!("xCommand ConfigurationHistory Scope: {scope_word} Count: 50");
+                match self.told(line).await {
+                    Ok(text) => history::content(&text, scope),
+                    Err(fault) => layout::notice(Tone::Bad, &fault),
+                }
+            }
+        }
+    }
+
+    /// The page that asks whether to go back to a revision.
+    async fn confirm(&self, scope: Scope, revision: &str, fault: Option<&str>) -> maud::Markup {
+        let scope_word = scope.word();
+        let line = format!("xCommand ConfigurationDiff From: {revision} Scope: {scope_word}");
+        match self.told(line).await {
+            Ok(text) => history::confirmation(&text, scope, revision, fault, &self.form_token),
+            Err(fault) => layout::notice(Tone::Bad, &fault),
+        }
+    }
+
+    /// Goes back to a revision, as the command line does.
+    async fn go_back(&self) -> Response {
+        let form = &self.face.request.form;
+        let scope = Scope::of(form.get("scope"));
+        let Some(Ok(revision)) = form.get("revision").map(str::parse::<u64>) else {
+            return http::plain(StatusCode::BAD_REQUEST);
+        };
+        let scope_word = scope.word();
+        let line =
+            format!("xCommand ConfigurationRollback Revision: {revision} Scope: {scope_word}");
+        match self.face.ask(Command::Line(line)).await {
+            Ok(_) => http::see(&format!(
+                "/maintenance/history?scope={scope_word}&saved=1-1"
+            )),
+            Err(faults) => {
+                let Some(status) = self.face.status().await else {
+                    return http::plain(StatusCode::SERVICE_UNAVAILABLE);
+                };
+                let (revision, fault) = (revision.to_string(), faults.join(" "));
+                let content = self.confirm(scope, &revision, Some(&fault)).await;
+                let (title, path) = ("Configuration history", "/maintenance/history");
+                self.page(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    &status,
+                    title,
+                    path,
+                    &content,
+                )
+            }
+        }
+    }
+
+    /// What the command line answers to a line.
+    async fn told(&self, line: String) -> Result<String, String> {
+        match self.face.ask(Command::Line(line)).await {
+            Ok(Answer::Text(text)) => Ok(text),
+            Ok(_) => Ok(String::new()),
+            Err(faults) => Err(faults.join(" ")),
+        }
     }
 }

@@ -290,7 +290,7 @@ fn code(answer: &str) -> &str {
 fn every_page_asks_for_a_login_and_then_shows() {
     let fixture = Fixture::new(Some(PASSWORD));
     let pages = [
-        ("/status/overview", "48211"),
+        ("/status/overview", "48\u{202f}211"),
         ("/status/registrations", "sip:user7@example.com"),
         ("/status/alarms", "Cluster communication failure"),
         ("/system/clustering", "Certificate: Invalid: self-signed"),

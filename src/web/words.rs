@@ -123,6 +123,19 @@ pub(super) const fn severity(severity: Severity) -> (Tone, &'static str) {
     }
 }
 
+/// A number with a thin space between thousands.
+pub(super) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// `1 alarm`, `2 alarms`.
 pub(super) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -147,5 +160,8 @@ mod tests {
         assert_eq!(round_trip(Duration::from_micros(420)), "0.4 ms");
         assert_eq!(round_trip(Duration::from_millis(84)), "84 ms");
         assert_eq!(count(1, "alarm"), "1 alarm");
+        assert_eq!([7, 1_234, 48_211, 1_000_000].map(number).join(" "), {
+            "7 1\u{202f}234 48\u{202f}211 1\u{202f}000\u{202f}000"
+        });
     }
 }

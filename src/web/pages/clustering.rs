@@ -136,29 +136,33 @@ fn seen(peer: &PeerStatus, cluster: &ClusterStatus) -> Markup {
         }
         @if let Some(reason) = &peer.reason { p.fault { (reason) } }
         dl.inline {
-            @if let Some(version) = &peer.version { dt { "Version" } dd { (version) } }
+            @if let Some(version) = &peer.version { (fact("Version", &html! { (version) })) }
             @if peer.state != PeerState::ThisSystem {
                 @if let Some(time) = peer.round_trip {
-                    dt { "Round trip" } dd { (words::round_trip(time)) }
+                    (fact("Round trip", &html! { (words::round_trip(time)) }))
                 }
                 @if let Some(time) = peer.last_contact {
-                    dt { "Last contact" } dd { (words::time(time)) }
+                    (fact("Last contact", &words::time(time)))
                 }
             }
             @if let Some(revision) = peer.revision {
-                dt { "Revision" } dd { (overview::revision(revision)) }
+                (fact("Revision", &html! { (overview::revision(revision)) }))
             }
             @match peer.lag {
-                Some(0) => { dt { "Lag" } dd { "none" } }
+                Some(0) => (fact("Lag", &html! { "none" })),
                 Some(lag) => {
-                    dt { "Lag" }
-                    dd { (words::count(usize::try_from(lag).unwrap_or(usize::MAX), "revision")) }
+                    @let revisions = usize::try_from(lag).unwrap_or(usize::MAX);
+                    (fact("Lag", &html! { (words::count(revisions, "revision")) }))
                 }
                 None => {}
             }
-            @if let Some(id) = peer.id { dt { "Identity" } dd.code { (id) } }
+            @if let Some(id) = peer.id { (fact("Identity", &html! { span.code { (id) } })) }
         }
     }
+}
+
+fn fact(name: &str, value: &Markup) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
 }
 
 fn database(cluster: &ClusterStatus) -> Markup {
@@ -174,8 +178,7 @@ fn database(cluster: &ClusterStatus) -> Markup {
             }
         }
         dl.facts {
-            dt { "Revision of the replicated configuration" }
-            dd { (overview::revision(cluster.revision)) }
+            dt { "Revision here" } dd { (overview::revision(cluster.revision)) }
             @if let Some(own) = cluster.own { dt { "This system" } dd { "Peer " (own) } }
             dt { "Term of the primary" } dd { (cluster.epoch) }
         }

@@ -28,12 +28,12 @@ pub(crate) fn content(status: &Status) -> Markup {
 }
 
 fn figures(status: &Status) -> Markup {
-    let registrations = status.registrations.len();
-    let here = format!("{} here", status.sip.registrations);
+    let registrations = status.registrations.len() as u64;
+    let here = format!("{} here", words::number(status.sip.registrations));
     html! {
-        (figure("Registrations", &registrations.to_string(), &here))
-        (figure("Calls", &status.sip.calls.to_string(), "set up here"))
-        (figure("SIP requests", &status.sip.requests.to_string(), &trouble(status)))
+        (figure("Registrations", &words::number(registrations), &here))
+        (figure("Calls", &words::number(status.sip.calls), "set up here"))
+        (figure("SIP requests", &words::number(status.sip.requests), &trouble(status)))
         (figure("Alarms", &status.alarms.len().to_string(), &seen(status)))
     }
 }
@@ -133,7 +133,7 @@ fn lans(lans: &[LanStatus]) -> Markup {
     html! {
         div.head { h2 #lans-title { "Network interfaces" } }
         div.scroll tabindex="0" role="region" aria-labelledby="lans-title" {
-            table {
+            table.stacked {
                 thead { tr {
                     th scope="col" { "LAN" } th scope="col" { "Link" }
                     th scope="col" { "Addresses" } th scope="col" { "Hardware" }
@@ -142,18 +142,18 @@ fn lans(lans: &[LanStatus]) -> Markup {
                     @for lan in lans {
                         tr {
                             th scope="row" { "LAN" (lan.number) }
-                            td {
+                            td data-label="Link" {
                                 @if lan.link { (words::pill(Tone::Good, "Up")) }
                                 @else { (words::pill(Tone::Warning, "Down")) }
                                 @if let Some(fault) = &lan.fault { p.fault { (fault) } }
                             }
-                            td.code {
+                            td.code data-label="Addresses" {
                                 @for (address, prefix) in &lan.addresses {
-                                    (address) "/" (prefix) br;
+                                    (address) "/" (prefix) " "
                                 }
                             }
-                            td.code {
-                                @if let Some(name) = &lan.interface { (name) br; }
+                            td.code data-label="Hardware" {
+                                @if let Some(name) = &lan.interface { (name) " " }
                                 @if let Some(mac) = lan.mac { (hardware(mac)) }
                             }
                         }
@@ -172,7 +172,7 @@ fn listeners(listeners: &[ListenerStatus]) -> Markup {
     html! {
         div.head { h2 #listeners-title { "Listening on" } }
         div.scroll tabindex="0" role="region" aria-labelledby="listeners-title" {
-            table {
+            table.stacked {
                 thead { tr {
                     th scope="col" { "Service" } th scope="col" { "Address" }
                     th scope="col" { "State" }
@@ -181,8 +181,8 @@ fn listeners(listeners: &[ListenerStatus]) -> Markup {
                     @for listener in listeners {
                         tr {
                             th scope="row" { (words::service(listener.service)) }
-                            td.code { (listener.address) }
-                            td {
+                            td.code data-label="Address" { (listener.address) }
+                            td data-label="State" {
                                 @match &listener.fault {
                                     None => (words::pill(Tone::Good, "Open")),
                                     Some(fault) => {
