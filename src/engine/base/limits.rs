@@ -42,8 +42,9 @@ pub const REGISTRATIONS: usize = 250_000;
 /// Contacts bound to one address of record.
 pub const BINDINGS_PER_AOR: usize = 16;
 
-/// SIP transactions alive at one time.
-pub const SIP_TRANSACTIONS: usize = 200_000;
+/// SIP transactions alive at one time, about 500 bytes each. A call leaves four for 32 s, so this
+/// is 3,000 calls each second for ever.
+pub const SIP_TRANSACTIONS: usize = 400_000;
 
 /// How often peers send each other a beat (DESIGN 3).
 pub const BEAT_INTERVAL: Duration = Duration::from_millis(500);

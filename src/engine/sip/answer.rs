@@ -1,11 +1,8 @@
 //! Writing responses (RFC 3261 sections 8.2.6 and 18.2.1).
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
 
-use heapless::Vec as Fixed;
-
-use super::transport;
+use super::origin::Stamp;
 use crate::base::limits;
 use crate::wire::sip::{Fault, Header, Message, Patch, Response};
 
@@ -56,47 +53,6 @@ impl Refusal {
             Extra::Unsupported(tags) => {
                 response.header(Header::Unsupported, tags);
             }
-        }
-    }
-}
-
-/// What goes into the topmost Via of a request: where it came from (section 18.2.1, RFC 3581
-/// section 4).
-#[derive(Clone, Debug, Default)]
-pub(super) struct Stamp {
-    received: Option<Fixed<u8, IP_TEXT_MAX>>,
-    rport: Option<Digits>,
-}
-
-/// Longest IP address as text.
-const IP_TEXT_MAX: usize = 45;
-
-impl Stamp {
-    /// The stamp of a request that came from `remote`.
-    pub(super) fn new(message: &Message, remote: SocketAddr) -> Self {
-        let Some(via) = message.top_via() else {
-            return Self::default();
-        };
-        let has_rport = via.rport().is_some();
-        let is_same = super::names::literal(via.host()) == Some(remote.ip());
-        Self {
-            received: (has_rport || !is_same).then(|| ip_text(remote.ip())),
-            rport: has_rport.then(|| Digits::of(u32::from(remote.port()))),
-        }
-    }
-
-    fn received(&self) -> Option<&[u8]> {
-        self.received.as_deref()
-    }
-
-    fn rport(&self) -> Option<&[u8]> {
-        self.rport.as_ref().map(Digits::bytes)
-    }
-
-    /// Marks the Via of a request that is sent on.
-    pub(super) fn apply(&self, patch: &mut Patch<'_>) {
-        if self.received.is_some() || self.rport.is_some() {
-            patch.stamp_via(self.received(), self.rport());
         }
     }
 }
@@ -211,32 +167,6 @@ pub(super) fn push_hexadecimal(out: &mut Vec<u8>, number: u64, digits: u32) {
     for digit in (0..digits).rev() {
         out.push(HEXADECIMAL[(number >> (4 * digit)) as usize & 15]);
     }
-}
-
-/// An address as `received` has it: IPv6 without brackets (section 25.1).
-fn ip_text(ip: IpAddr) -> Fixed<u8, IP_TEXT_MAX> {
-    let mut text = Fixed::new();
-    match ip {
-        IpAddr::V4(ip) => {
-            for (place, octet) in ip.octets().into_iter().enumerate() {
-                if place > 0 {
-                    text.push(b'.').expect("15 bytes at most");
-                }
-                let digits = Digits::of(u32::from(octet));
-                text.extend_from_slice(digits.bytes())
-                    .expect("15 bytes at most");
-            }
-        }
-        IpAddr::V6(_) => {
-            let whole = transport::text(SocketAddr::new(ip, 0));
-            let bare = whole
-                .strip_prefix(b"[")
-                .and_then(|rest| rest.strip_suffix(b"]:0"));
-            // Longer than any address as text can be, and then better absent.
-            let _ = text.extend_from_slice(bare.unwrap_or_default());
-        }
-    }
-    text
 }
 
 /// The usual words for a status (section 21).

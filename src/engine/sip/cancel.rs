@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use super::answer::{Digits, Refusal};
 use super::exchange::{BranchRef, BranchState, Cancel, Clock, ExchangeId, ServerState};
+use super::origin::Origin;
 use super::timers::{T1, T1_64, T4};
-use super::{At, Sip, Source};
+use super::{At, Sip};
 use crate::wire::sip::{Header, Message};
 
 impl Sip {
@@ -14,14 +15,14 @@ impl Sip {
         &mut self,
         at: &mut At<'_>,
         message: &Message,
-        source: Source,
+        origin: &Origin,
         key: u128,
     ) {
         let Some(id) = self.table.find(key) else {
-            self.refuse(at, message, source, &Refusal::new(481));
+            self.refuse(at, message, origin, &Refusal::new(481));
             return;
         };
-        self.refuse(at, message, source, &Refusal::new(200));
+        self.refuse(at, message, origin, &Refusal::new(200));
         let Some(exchange) = self.table.get_mut(id) else {
             return;
         };

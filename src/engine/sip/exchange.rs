@@ -10,8 +10,9 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::answer::{Challenges, Stamp};
+use super::answer::Challenges;
 use super::forward::Plan;
+use super::origin::Stamp;
 use super::target::Target;
 use super::transport::Hop;
 use crate::base::ids::StreamId;

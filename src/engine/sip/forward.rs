@@ -3,15 +3,16 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::answer::{Digits, Stamp};
+use super::answer::Digits;
 use super::exchange::{
     Branch, BranchRef, BranchState, Cancel, Clock, Exchange, ExchangeId, ServerState,
 };
+use super::origin::{Origin, Stamp};
 use super::target::{Target, UDP_REQUEST_BYTES_MAX, Way};
 use super::timers::{T1, T1_64};
 use super::token::{DialogToken, Flow};
 use super::transport::Hop;
-use super::{At, Sip, Source, names, way_back};
+use super::{At, Sip, names};
 use crate::base::ids::ListenerId;
 use crate::base::limits;
 use crate::wire::sip::{Header, Message, Method, Patch};
@@ -57,14 +58,14 @@ impl Sip {
         &mut self,
         at: &mut At<'_>,
         message: Message,
-        source: Source,
+        origin: &Origin,
         key: u128,
         plan: Plan,
         targets: Vec<Target>,
     ) {
         if self.transactions + 1 + targets.len() > limits::SIP_TRANSACTIONS {
             let refusal = self.busy();
-            self.refuse(at, &message, source, &refusal);
+            self.refuse(at, &message, origin, &refusal);
             return;
         }
         let is_invite = message.method() == Method::Invite;
@@ -75,8 +76,8 @@ impl Sip {
             key,
             is_invite,
             server: ServerState::Proceeding,
-            reply: way_back(&message, source),
-            stamp: Stamp::new(&message, source.remote),
+            reply: origin.reply(),
+            stamp: origin.stamp.clone(),
             request: Some(message),
             last: Vec::new(),
             trying_at: None,

@@ -11,6 +11,7 @@ mod exchange;
 mod forward;
 mod hash;
 mod names;
+mod origin;
 mod registrar;
 mod response;
 mod route;
@@ -35,12 +36,13 @@ use crate::directory::Directory;
 use crate::base::digest::sha256;
 use crate::base::random::Random;
 pub use crate::config::settings::SipSettings;
-use crate::wire::sip::{Fault, Frame, Header, Message, Method};
-use answer::{Extra, Refusal, Stamp};
+use crate::wire::sip::{Frame, Header, Message, Method};
+use answer::{Extra, Refusal};
 use calls::Calls;
 use exchange::{Clock, ExchangeId, Reply, Table};
 use forward::Plan;
 use hash::HashKey;
+use origin::Origin;
 use route::Verdict;
 use status::SipStatus;
 use target::Target;
@@ -129,15 +131,6 @@ struct At<'a> {
     directory: &'a mut Directory,
 }
 
-/// Where a message came from.
-#[derive(Clone, Copy, Debug)]
-struct Source {
-    /// The way back over the same socket or stream.
-    hop: Hop,
-    /// The sender.
-    remote: SocketAddr,
-}
-
 impl Sip {
     /// A service without sockets. `seed` is secret and used for nothing else: the key of tokens
     /// and the spread of tags and branches both derive from it. Streams are named by `streams`.
@@ -197,7 +190,7 @@ impl Sip {
                         .listening(listener, Service::SipUdp, local, shown);
                 }
                 let hop = Hop::Udp { listener, to: from };
-                self.on_datagram(at, Source { hop, remote: from }, bytes);
+                self.on_datagram(at, hop, from, bytes);
             }
             Input::Opened { stream, ends, .. } => self.transport.opened(stream, ends),
             Input::Received { stream, bytes } => self.on_bytes(at, stream, &bytes),
@@ -244,12 +237,12 @@ impl Sip {
         }
     }
 
-    fn on_datagram(&mut self, at: &mut At<'_>, source: Source, bytes: Vec<u8>) {
+    fn on_datagram(&mut self, at: &mut At<'_>, hop: Hop, from: SocketAddr, bytes: Vec<u8>) {
         // Keep-alives (RFC 5626 section 4.4) and what keeps a NAT open hold no letter.
         if bytes.len() < 12 && !bytes.iter().any(u8::is_ascii_alphanumeric) {
             return;
         }
-        self.on_message(at, source, bytes);
+        self.on_message(at, hop, from, bytes);
     }
 
     fn on_bytes(&mut self, at: &mut At<'_>, stream: StreamId, bytes: &[u8]) {
@@ -258,16 +251,13 @@ impl Sip {
         }
         // The framer is looked up each time: a message may have closed its own stream.
         while let Some((framer, remote)) = self.transport.framer(stream) {
-            let source = Source {
-                hop: Hop::Stream(stream),
-                remote,
-            };
+            let hop = Hop::Stream(stream);
             match framer.poll() {
                 Ok(None) => return,
                 Ok(Some(Frame::Ping)) => {
-                    self.transport.send(source.hop, b"\r\n".to_vec());
+                    self.transport.send(hop, b"\r\n".to_vec());
                 }
-                Ok(Some(Frame::Message(message))) => self.on_message(at, source, message),
+                Ok(Some(Frame::Message(message))) => self.on_message(at, hop, remote, message),
                 Err(_) => {
                     self.status.malformed += 1;
                     self.transport.close(stream);
@@ -276,42 +266,43 @@ impl Sip {
         }
     }
 
-    fn on_message(&mut self, at: &mut At<'_>, source: Source, bytes: Vec<u8>) {
+    fn on_message(&mut self, at: &mut At<'_>, hop: Hop, remote: SocketAddr, bytes: Vec<u8>) {
         let Ok(message) = Message::parse(bytes) else {
             self.status.malformed += 1;
             return;
         };
-        match (message.fault(), message.is_request()) {
-            (None, true) => self.on_request(at, message, source),
-            (None, false) => self.on_response(at, &message, message.status()),
-            (Some(fault), is_request) => {
-                self.status.malformed += 1;
-                if is_request {
-                    self.on_fault(at, &message, source, fault);
-                }
+        let fault = message.fault();
+        self.status.malformed += u64::from(fault.is_some());
+        if !message.is_request() {
+            if fault.is_none() {
+                self.on_response(at, &message, message.status());
+            }
+            return;
+        }
+        // Without a Via there is nobody to answer.
+        let Some(origin) = Origin::new(&message, hop, remote) else {
+            return;
+        };
+        match fault {
+            None => self.on_request(at, message, &origin),
+            Some(_) if message.method() == Method::Ack => {}
+            Some(fault) => {
+                let tag = self.stateless_tag(&message);
+                let bytes = answer::faulty(&message, &origin.stamp, fault, tag);
+                self.reply(at, origin.reply(), bytes);
             }
         }
     }
 
-    /// Answers what cannot be served, when there is enough of it to answer (RFC 4475).
-    fn on_fault(&mut self, at: &At<'_>, message: &Message, source: Source, fault: Fault) {
-        if message.method() == Method::Ack || message.top_via().is_none() {
-            return;
-        }
-        let stamp = Stamp::new(message, source.remote);
-        let bytes = answer::faulty(message, &stamp, fault, self.stateless_tag(message));
-        self.reply(at, way_back(message, source), bytes);
-    }
-
-    fn on_request(&mut self, at: &mut At<'_>, message: Message, source: Source) {
+    fn on_request(&mut self, at: &mut At<'_>, message: Message, origin: &Origin) {
         self.status.requests += 1;
         let method = message.method();
         if method == Method::Register {
-            return self.on_register(at, &message, source);
+            return self.on_register(at, &message, origin);
         }
         let key = self.server_key(&message);
         match method {
-            Method::Cancel => return self.on_cancel(at, &message, source, key),
+            Method::Cancel => return self.on_cancel(at, &message, origin, key),
             Method::Ack if self.is_ack_for_us(at, key) => return,
             Method::Ack => {}
             _ => {
@@ -320,16 +311,16 @@ impl Sip {
                 }
             }
         }
-        match self.decide(at, &message, source) {
-            Ok(Verdict::Options) => self.on_options(at, &message, source),
+        match self.decide(at, &message, origin) {
+            Ok(Verdict::Options) => self.on_options(at, &message, origin),
             Ok(Verdict::Forward { plan, targets }) if method == Method::Ack => {
-                self.pass_ack(at, &message, source, &plan, &targets);
+                self.pass_ack(at, &message, origin, &plan, &targets);
             }
             Ok(Verdict::Forward { plan, targets }) => {
-                self.open(at, message, source, key, plan, targets);
+                self.open(at, message, origin, key, plan, targets);
             }
             Err(_) if method == Method::Ack => {}
-            Err(refusal) => self.refuse(at, &message, source, &refusal),
+            Err(refusal) => self.refuse(at, &message, origin, &refusal),
         }
     }
 
@@ -375,18 +366,21 @@ impl Sip {
     }
 
     /// Answers without state: the same request gets the same answer.
-    fn refuse(&mut self, at: &At<'_>, message: &Message, source: Source, why: &Refusal) {
-        let stamp = Stamp::new(message, source.remote);
-        let mut response = answer::begin(message, &stamp, why.status, self.stateless_tag(message));
+    fn refuse(&mut self, at: &At<'_>, message: &Message, origin: &Origin, why: &Refusal) {
+        let mut response = answer::begin(
+            message,
+            &origin.stamp,
+            why.status,
+            self.stateless_tag(message),
+        );
         why.write_extra(&mut response);
-        self.reply(at, way_back(message, source), response.finish());
+        self.reply(at, origin.reply(), response.finish());
     }
 
-    fn on_options(&mut self, at: &At<'_>, message: &Message, source: Source) {
-        let stamp = Stamp::new(message, source.remote);
-        let mut response = answer::begin(message, &stamp, 200, self.stateless_tag(message));
+    fn on_options(&mut self, at: &At<'_>, message: &Message, origin: &Origin) {
+        let mut response = answer::begin(message, &origin.stamp, 200, self.stateless_tag(message));
         answer::add_capabilities(&mut response);
-        self.reply(at, way_back(message, source), response.finish());
+        self.reply(at, origin.reply(), response.finish());
     }
 
     /// A tag that follows from the request (section 8.2.7).
@@ -431,13 +425,12 @@ impl Sip {
         &mut self,
         at: &At<'_>,
         message: &Message,
-        source: Source,
+        origin: &Origin,
         plan: &Plan,
         targets: &[Target],
     ) {
-        let stamp = Stamp::new(message, source.remote);
         for target in targets.iter().filter(|_| plan.is_known) {
-            if let Ok(copy) = self.compose(at, message, &stamp, plan, target, None) {
+            if let Ok(copy) = self.compose(at, message, &origin.stamp, plan, target, None) {
                 self.transport.send(copy.hop, copy.bytes);
             }
         }
@@ -484,22 +477,3 @@ impl Sip {
 
 /// Seconds after which those who were turned away may come again.
 const RETRY_AFTER: u32 = 10;
-
-/// The way back for responses (section 18.2.2, RFC 3581 section 4).
-fn way_back(message: &Message, source: Source) -> Reply {
-    let via = message.top_via();
-    let port = via.and_then(|via| via.port()).unwrap_or(DEFAULT_PORT);
-    match source.hop {
-        Hop::Udp { listener, .. } => {
-            let mut to = source.remote;
-            if via.is_some_and(|via| via.rport().is_none()) {
-                to.set_port(port);
-            }
-            Reply::Udp(Hop::Udp { listener, to })
-        }
-        Hop::Stream(stream) => {
-            let fallback = SocketAddr::new(source.remote.ip(), port);
-            Reply::Stream { stream, fallback }
-        }
-    }
-}

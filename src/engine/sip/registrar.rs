@@ -9,10 +9,11 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::answer::{self, Digits, Extra, Refusal, Stamp};
+use super::answer::{self, Digits, Extra, Refusal};
+use super::origin::Origin;
 use super::token::Flow;
 use super::transport::Hop;
-use super::{At, Sip, Source, names, transport, way_back};
+use super::{At, Sip, names, transport};
 use crate::base::limits;
 use crate::base::time::Wall;
 use crate::directory::{Binding, Found};
@@ -59,21 +60,20 @@ struct Addition {
 
 impl Sip {
     /// Serves a REGISTER.
-    pub(super) fn on_register(&mut self, at: &mut At<'_>, message: &Message, source: Source) {
+    pub(super) fn on_register(&mut self, at: &mut At<'_>, message: &Message, origin: &Origin) {
         let mut aor = core::mem::take(&mut self.aor);
-        match self.register(at, message, source, &mut aor) {
+        match self.register(at, message, origin, &mut aor) {
             Ok(removed) => {
-                let stamp = Stamp::new(message, source.remote);
                 let tag = self.stateless_tag(message);
-                let mut response = answer::begin(message, &stamp, 200, tag);
+                let mut response = answer::begin(message, &origin.stamp, 200, tag);
                 let found = at.directory.bindings(&aor, at.now);
                 for found in found.filter(|found| removed.iter().all(|id| id != found.id)) {
                     push_contact(&mut response, at, &found);
                 }
                 response.copy(message, Header::Path);
-                self.reply(at, way_back(message, source), response.finish());
+                self.reply(at, origin.reply(), response.finish());
             }
-            Err(refusal) => self.refuse(at, message, source, &refusal),
+            Err(refusal) => self.refuse(at, message, origin, &refusal),
         }
         self.aor = aor;
     }
@@ -83,7 +83,7 @@ impl Sip {
         &mut self,
         at: &mut At<'_>,
         message: &Message,
-        source: Source,
+        origin: &Origin,
         aor: &mut String,
     ) -> Result<Vec<Vec<u8>>, Refusal> {
         if self.settings.maintenance {
@@ -116,7 +116,7 @@ impl Sip {
                     self.put(
                         at,
                         message,
-                        source,
+                        origin,
                         aor,
                         &wishes[addition.wish],
                         addition,
@@ -240,7 +240,7 @@ impl Sip {
         &mut self,
         at: &mut At<'_>,
         message: &Message,
-        source: Source,
+        origin: &Origin,
         aor: &str,
         wish: &Wish<'_>,
         addition: &Addition,
@@ -250,12 +250,12 @@ impl Sip {
         // Behind a Path the next hop is its first URI, and an alias leads to ourselves, whatever
         // way this request came.
         let flow = if path.is_empty() && !self.is_own_uri(&wish.uri) {
-            self.device_flow(message, source, contact)
+            origin.flow(contact)
         } else {
             Flow::Direct
         };
         let reg_id = wish.contact.reg_id;
-        let owner_address = self.primary_address().unwrap_or(source.remote);
+        let owner_address = self.primary_address().unwrap_or(origin.remote);
         let mut hops = Vec::with_capacity(1 + path.len());
         hops.push(self.own_hop(flow, contact, owner_address));
         hops.extend(path.iter().map(|hop| hop.to_vec()));
@@ -270,12 +270,12 @@ impl Sip {
             q: wish.contact.q.unwrap_or(1_000),
             call_id: call_id.to_vec(),
             cseq: number_of(message),
-            source: source.remote,
+            source: origin.remote,
             owner_address,
             user_agent: String::from_utf8_lossy(agent).into_owned(),
             since: addition.since.unwrap_or(at.wall),
         };
-        if let (Hop::Stream(stream), Some(_), Some(_)) = (source.hop, instance, reg_id) {
+        if let (Hop::Stream(stream), Some(_), Some(_)) = (origin.hop, instance, reg_id) {
             let held = self.flows.entry(stream).or_default();
             let is_known = held
                 .iter()

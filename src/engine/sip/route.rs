@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use super::answer::{Extra, Refusal};
 use super::forward::{Plan, Record};
+use super::origin::Origin;
 use super::target::{Target, Way};
 use super::token::{DialogToken, Flow};
-use super::transport::{DEFAULT_PORT, Hop};
-use super::{At, Sip, Source, names};
+use super::{At, Sip, names};
 use crate::wire::sip::{Header, Message, Method, Uri, Via};
 
 /// What is to become of a request.
@@ -41,16 +41,16 @@ impl Sip {
         &self,
         at: &At<'_>,
         message: &Message,
-        source: Source,
+        origin: &Origin,
     ) -> Result<Verdict, Refusal> {
         let loop_hash = self.validate(message)?;
         let Routed { mut plan, token } = self.preprocess(message)?;
         plan.loop_hash = loop_hash;
         let target = match token {
-            Token::None => return self.resolve(at, message, source, plan),
+            Token::None => return self.resolve(at, message, origin, plan),
             Token::Device(flow) => {
                 self.welcome(message)?;
-                plan.record = self.record(message, source);
+                plan.record = self.record(message, origin);
                 plan.is_for_device = true;
                 let mut target = Target::onwards(Way::Flow(flow));
                 target.is_neighbour = !plan.has_routes;
@@ -202,7 +202,7 @@ impl Sip {
         &self,
         at: &At<'_>,
         message: &Message,
-        source: Source,
+        origin: &Origin,
         mut plan: Plan,
     ) -> Result<Verdict, Refusal> {
         let Ok(uri) = Uri::parse(message.request_uri()) else {
@@ -224,7 +224,7 @@ impl Sip {
         if targets.is_empty() {
             return Err(Refusal::new(480));
         }
-        plan.record = self.record(message, source);
+        plan.record = self.record(message, origin);
         Ok(Verdict::Forward { plan, targets })
     }
 
@@ -238,7 +238,7 @@ impl Sip {
     }
 
     /// What Record-Route shall say, for requests that make a dialog.
-    fn record(&self, message: &Message, source: Source) -> Option<Record> {
+    fn record(&self, message: &Message, origin: &Origin) -> Option<Record> {
         let makes_dialog = matches!(
             message.method(),
             Method::Invite | Method::Subscribe | Method::Refer | Method::Notify
@@ -246,61 +246,21 @@ impl Sip {
         let tag = message.tag(Header::From).filter(|_| makes_dialog)?;
         Some(Record {
             caller: self.tag_hash(tag),
-            upstream: self.caller_flow(message, source),
-            arrival: self.transport.listener_of(source.hop),
+            upstream: self.caller_flow(message, origin),
+            arrival: self.transport.listener_of(origin.hop),
         })
     }
 
     /// How a caller is reached later: by its Contact when that leads to where the request came
     /// from, else the way it came. A request that passed a proxy goes back by that proxy's route.
-    fn caller_flow(&self, message: &Message, source: Source) -> Flow {
+    fn caller_flow(&self, message: &Message, origin: &Origin) -> Flow {
         if message.values(Header::Via).nth(1).is_some()
             || message.header(Header::RecordRoute).is_some()
         {
             return Flow::Direct;
         }
         let contact = message.header(Header::Contact).map(names::uri_of);
-        self.device_flow(message, source, contact.unwrap_or_default())
-    }
-
-    /// How the sender of `message`, whose Contact is `contact`, is reached.
-    pub(super) fn device_flow(&self, message: &Message, source: Source, contact: &[u8]) -> Flow {
-        let contact = Uri::parse(contact)
-            .ok()
-            .and_then(|uri| names::literal(uri.host()));
-        let via = message.top_via();
-        let via_ip = via.and_then(|via| names::literal(via.host()));
-        match source.hop {
-            Hop::Udp { listener, .. } => {
-                let port = via.and_then(|via| via.port()).unwrap_or(DEFAULT_PORT);
-                let is_translated = match via_ip {
-                    Some(ip) => ip != source.remote.ip() || port != source.remote.port(),
-                    None => contact != Some(source.remote.ip()),
-                };
-                // Without rport the sender listens where its Via says, whatever port it sent from.
-                let has_rport = via.is_some_and(|via| via.rport().is_some());
-                let moved_port = via_ip == Some(source.remote.ip()) && !has_rport;
-                if contact.is_some() && (!is_translated || moved_port) {
-                    Flow::Direct
-                } else {
-                    Flow::Udp {
-                        listener,
-                        to: source.remote,
-                    }
-                }
-            }
-            Hop::Stream(stream) => {
-                let is_translated = match via_ip {
-                    Some(ip) => ip != source.remote.ip(),
-                    None => contact != Some(source.remote.ip()),
-                };
-                if contact.is_some() && !is_translated {
-                    Flow::StreamOrDirect { stream }
-                } else {
-                    Flow::Stream { stream }
-                }
-            }
-        }
+        origin.flow(contact.unwrap_or_default())
     }
 
     /// Enough of a tag to tell both ends of a dialog apart.

@@ -191,7 +191,8 @@ fn section_16_6_a_peer_of_another_kind_keeps_its_route() {
     world.register(0, "bob", phone(BOB));
     let text = request("INVITE", "sip:bob@example.com", phone(9), "p").replace(
         "Max-Forwards",
-        "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nRecord-Route: <sip:192.0.2.9;lr>\r\nMax-Forwards",
+        "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\n\
+         Record-Route: <sip:192.0.2.9;lr>\r\nMax-Forwards",
     );
     world.udp(0, phone(9), &text);
     let invite = world.expect(phone(BOB), "INVITE ");
