@@ -88,6 +88,13 @@ impl Gateway {
         self.said.last().expect("a ready line")
     }
 
+    /// Where the ready line says that a service is.
+    fn address(&self, service: &str) -> &str {
+        let mut words = self.ready().split(' ');
+        words.find(|word| *word == service).expect("the service");
+        words.next().expect("its address")
+    }
+
     /// Stops in good order and returns the exit status.
     fn stop(mut self) -> Option<i32> {
         let id = self.child.id().to_string();
@@ -346,6 +353,114 @@ fn a_full_disk_refuses_the_save_and_loses_nothing() {
     assert_eq!(number(&data), acknowledged);
     assert!(save(&data, 5_000));
     assert_eq!(number(&data), 5_000);
+}
+
+/// Two peers on two loopback addresses, and how to start either again.
+struct Pair {
+    data: [Data; 2],
+    ports: Vec<String>,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let mut ports = ports();
+        for (path, port) in ["Configuration", "State"].into_iter().zip(free_ports()) {
+            let setting = format!("Alternates {path} Port: \"{port}\"");
+            ports.extend(["--set".into(), setting]);
+        }
+        Self {
+            data: [Data::new(), Data::new()],
+            ports,
+        }
+    }
+
+    fn start(&self, index: usize) -> Gateway {
+        let mut command = Command::new(CAUSEWAY);
+        command
+            .arg("run")
+            .arg("--data")
+            .arg(self.data[index].path());
+        command.args(&self.ports);
+        let address = format!("Ethernet 1 IP V4 Address: 127.0.0.{}", index + 1);
+        for setting in [
+            address.as_str(),
+            "Alternates Cluster Name: pair.example",
+            "Alternates Peer 1 Address: 127.0.0.1",
+            "Alternates Peer 2 Address: 127.0.0.2",
+            "Alternates ConfigurationPrimary: 1",
+            "SIP Domain 1 Name: pair.example",
+        ] {
+            command.args(["--set", setting]);
+        }
+        Gateway::spawn(command)
+    }
+
+    /// Waits until the peer `index` says this in `xStatus Cluster`.
+    fn wait(&self, index: usize, expected: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut shown = String::new();
+        while Instant::now() < deadline {
+            shown = done(&self.data[index], "xStatus Cluster");
+            if shown.contains(expected) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("peer {} never says {expected}: {shown}", index + 1);
+    }
+}
+
+fn free_ports() -> [u16; 2] {
+    let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a socket"));
+    sockets.map(|socket| socket.local_addr().expect("bound").port())
+}
+
+#[test]
+fn two_peers_find_each_other_share_and_survive() {
+    let pair = Pair::new();
+    let (mut first, second) = (pair.start(0), pair.start(1));
+    for index in 0..2 {
+        pair.wait(index, "Database: Active");
+    }
+    let saved = done(
+        &pair.data[0],
+        "xConfiguration SIP Advanced SipMaxSize: \"20000\"",
+    );
+    assert!(saved.contains("2 of 2"), "{saved}");
+    let read = || done(&pair.data[1], "xConfiguration SIP Advanced SipMaxSize");
+    assert!(read().contains("\"20000\""), "{}", read());
+    let refused = cli(
+        &pair.data[1],
+        "xConfiguration SIP Advanced SipMaxSize: \"30000\"",
+    );
+    assert!(text(&refused.stderr).contains("primary"), "{refused:?}");
+
+    // A phone at the second peer is known at the first.
+    let address = second.address("sip-udp");
+    let phone = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    phone.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let contact = phone.local_addr().expect("bound");
+    let request = format!(
+        "REGISTER sip:pair.example SIP/2.0\r\nVia: SIP/2.0/UDP {contact};branch=z9hG4bK1\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:a@pair.example>;tag=1\r\nTo: <sip:a@pair.example>\r\n\
+         Call-ID: 1\r\nCSeq: 1 REGISTER\r\nContact: <sip:a@{contact}>\r\n\
+         Content-Length: 0\r\n\r\n"
+    );
+    phone.send_to(request.as_bytes(), address).expect("sent");
+    let mut answer = [0; 2_048];
+    let length = phone.recv(&mut answer).expect("an answer");
+    let answer = text(&answer[..length]);
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+    pair.wait(0, "SharedItems: 1");
+
+    first.child.kill().expect("killed");
+    first.child.wait().expect("waited for");
+    pair.wait(1, "Status: \"Failed\"");
+    let _first = pair.start(0);
+    for index in 0..2 {
+        pair.wait(index, "Database: Active");
+    }
+    pair.wait(0, "SharedItems: 1");
 }
 
 #[test]
