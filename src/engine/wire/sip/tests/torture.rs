@@ -323,7 +323,7 @@ fn the_other_valid_ones_say_what_they_mean() {
 #[test]
 fn streams_carry_them_too() {
     let frames = |name: &str| {
-        let mut framer = Framer::new(8_192);
+        let mut framer = Framer::new(65_536);
         let mut messages = Vec::new();
         for byte in &messages_of(name) {
             framer.push(&[*byte]);
