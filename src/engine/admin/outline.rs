@@ -285,20 +285,18 @@ fn alarm(alarm: &Alarm) -> Vec<Node> {
 
 fn cluster(cluster: &ClusterStatus) -> Vec<Node> {
     let (epoch, number) = cluster.revision;
+    let database = match (cluster.peers.is_empty(), cluster.database_active) {
+        (true, _) => "Inactive",
+        (false, true) => "Active",
+        (false, false) => "Failed",
+    };
     let mut nodes = vec![
         Node::text("Name", &cluster.name),
         Node::word("ConfigurationPrimary", place(cluster.primary)),
         Node::word("LocalPeer", place(cluster.own)),
         Node::word("Epoch", cluster.epoch),
         Node::text("Revision", format!("{epoch}.{number}")),
-        Node::word(
-            "Database",
-            if cluster.database_active {
-                "Active"
-            } else {
-                "Failed"
-            },
-        ),
+        Node::word("Database", database),
     ];
     let peer = |peer: &PeerStatus| {
         Node::item(

@@ -77,8 +77,13 @@ impl Configuration {
         };
         configuration.merge();
         let lost = configuration.lost_secrets();
-        faults
-            .extend(lost.map(|path| format!("the secret of {path} cannot be read: set it again")));
+        faults.extend(lost.map(|path| {
+            let cure = match path.item().scope {
+                Scope::Peer => "set it again",
+                Scope::Cluster => "set it again, on a subordinate run xCommand ForceConfigUpdate",
+            };
+            format!("the secret of {path} cannot be read: {cure}")
+        }));
         (configuration, faults)
     }
 

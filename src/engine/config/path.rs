@@ -57,6 +57,13 @@ pub enum Word {
     },
 }
 
+/// Why a text does not name one item. Looking up an item tries them all, so this holds no text.
+enum Miss<'a> {
+    Unknown,
+    Incomplete,
+    Index(&'a str, &'static str),
+}
+
 impl Item {
     /// The words of its pattern.
     pub fn words(&self) -> impl Iterator<Item = Word> {
@@ -95,16 +102,22 @@ impl Path {
     ///
     /// What is wrong with the name; nothing else can be.
     pub fn parse(text: &str) -> Result<Self, PathFault> {
-        let typed: Vec<&str> = text.split_ascii_whitespace().collect();
-        let mut fault = PathFault::Unknown(text.to_string());
+        let mut miss = Miss::Unknown;
         for (number, item) in SCHEMA.iter().enumerate() {
-            match Self::matched(number, item, &typed) {
+            match Self::matched(number, item, text) {
                 Ok(path) => return Ok(path),
-                Err(PathFault::Unknown(_)) => {}
-                Err(other) => fault = other,
+                Err(Miss::Unknown) => {}
+                Err(other) => miss = other,
             }
         }
-        Err(fault)
+        Err(match miss {
+            Miss::Unknown => PathFault::Unknown(text.to_string()),
+            Miss::Incomplete => PathFault::Incomplete(text.to_string()),
+            Miss::Index(found, range) => PathFault::Index {
+                found: found.to_string(),
+                range,
+            },
+        })
     }
 
     /// Every path, in order.
@@ -144,36 +157,25 @@ impl Path {
         &self.indices[..self.indices.iter().take_while(has).count()]
     }
 
-    fn matched(number: usize, item: &'static Item, typed: &[&str]) -> Result<Self, PathFault> {
-        let unknown = || PathFault::Unknown(typed.join(" "));
+    fn matched<'a>(number: usize, item: &'static Item, text: &'a str) -> Result<Self, Miss<'a>> {
+        let mut typed = text.split_ascii_whitespace();
         let mut indices = [0; INDICES];
-        let (mut used, mut position) = (0, 0);
+        let mut free = indices.iter_mut();
         for word in item.words() {
-            let Some(text) = typed.get(position) else {
-                return Err(PathFault::Incomplete(typed.join(" ")));
-            };
+            let text = typed.next().ok_or(Miss::Incomplete)?;
             match word {
                 Word::Name(name) if name.eq_ignore_ascii_case(text) => {}
-                Word::Name(_) => return Err(unknown()),
+                Word::Name(_) => return Err(Miss::Unknown),
                 Word::Index { range, min, max } => {
-                    let within = text
-                        .parse()
-                        .ok()
-                        .filter(|index| (min..=max).contains(index));
-                    let Some(index) = within else {
-                        return Err(PathFault::Index {
-                            found: text.to_string(),
-                            range,
-                        });
-                    };
-                    indices[used] = index;
-                    used += 1;
+                    let within = |index: &u16| (min..=max).contains(index);
+                    let index = text.parse().ok().filter(within);
+                    let index = index.ok_or(Miss::Index(text, range))?;
+                    *free.next().ok_or(Miss::Unknown)? = index;
                 }
             }
-            position += 1;
         }
-        if position < typed.len() {
-            return Err(unknown());
+        if typed.next().is_some() {
+            return Err(Miss::Unknown);
         }
         Ok(Self {
             item: number as u16,
