@@ -63,7 +63,13 @@ impl Sip {
         plan: Plan,
         targets: Vec<Target>,
     ) {
-        if self.transactions + 1 + targets.len() > limits::SIP_TRANSACTIONS {
+        // What belongs to a call that stands is served from room that new calls cannot take.
+        let room = if plan.is_known {
+            limits::SIP_TRANSACTIONS
+        } else {
+            limits::SIP_TRANSACTIONS / 10 * 9
+        };
+        if self.transactions + 1 + targets.len() > room {
             let refusal = self.busy();
             self.refuse(at, &message, origin, &refusal);
             return;

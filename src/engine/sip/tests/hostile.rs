@@ -69,18 +69,26 @@ fn stray_responses_are_dropped() {
 fn si5_beyond_the_limit_503_without_state() {
     let mut world = World::new(1);
     world.register(0, "bob", phone(BOB));
-    let text = |branch: &str| request("MESSAGE", "sip:bob@example.com", phone(ALICE), branch);
-    world.udp(0, phone(ALICE), &text("first"));
-    let got = world.expect(phone(BOB), "MESSAGE ");
-    world.nodes[0].sip.transactions = crate::base::limits::SIP_TRANSACTIONS - 1;
-    world.udp(0, phone(ALICE), &text("flood"));
+    let invite = request("INVITE", "sip:bob@example.com", phone(ALICE), "first");
+    world.udp(0, phone(ALICE), &invite);
+    let got = world.expect(phone(BOB), "INVITE ");
+    let held = world.nodes[0].sip.transactions;
+    world.nodes[0].sip.transactions = crate::base::limits::SIP_TRANSACTIONS / 10 * 9;
+    let flood = request("MESSAGE", "sip:bob@example.com", phone(ALICE), "flood");
+    world.udp(0, phone(ALICE), &flood);
     let shed = world.expect(phone(ALICE), "SIP/2.0 503 ");
     header(&shed, "Retry-After");
     assert_eq!(world.status(0).shed, 1);
     world.quiet(phone(BOB));
+    // Calls that stand and registrations are still served.
     world.udp(0, phone(BOB), &answer(&got, "200 OK", phone(BOB)));
-    world.expect(phone(ALICE), "SIP/2.0 200 ");
+    let ok = world.expect(phone(ALICE), "SIP/2.0 200 ");
+    world.udp(0, phone(ALICE), &in_dialog(&ok, "BYE", 2, phone(ALICE)));
+    world.expect(phone(BOB), "BYE ");
     world.register(0, "bob", phone(BOB));
+    world.nodes[0].sip.transactions = held + 2;
+    world.pass(Duration::from_secs(100));
+    assert_eq!(world.status(0).transactions, 0);
 }
 
 /// A world in the middle of things: a call that rings, another that stands, a stream.
