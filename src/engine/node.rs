@@ -81,6 +81,8 @@ pub struct Node {
     streams: BTreeMap<StreamId, Service>,
     journal: Journal<Promise>,
     saves: Saves,
+    /// Whether the settings of the start are still on their way: sockets wait for them.
+    starting: bool,
     actions: VecDeque<Action>,
 }
 
@@ -137,6 +139,7 @@ impl Node {
             streams: BTreeMap::new(),
             journal: Journal::new(),
             saves: Saves::default(),
+            starting: !boot.settings.is_empty(),
             actions: VecDeque::new(),
         };
         node.begin(now, wall, boot.settings);
@@ -220,27 +223,22 @@ impl Node {
 
     /// Settings of the start come first: sockets open only when they have taken effect.
     fn begin(&mut self, now: Instant, wall: Wall, settings: Vec<(String, String)>) {
-        if settings.is_empty() {
-            return self.settle(now, wall);
+        if !settings.is_empty() {
+            let actor = Actor {
+                name: "system".into(),
+                address: None,
+                face: "start",
+            };
+            let note = String::new();
+            let ask = Ask {
+                request: None,
+                actor,
+                changes: settings,
+                note,
+            };
+            self.starting = self.saves.push(ask).is_ok();
         }
-        let actor = Actor {
-            name: "system".into(),
-            address: None,
-            face: "start",
-        };
-        let note = String::new();
-        let ask = Ask {
-            request: None,
-            actor,
-            changes: settings,
-            note,
-        };
-        if self.saves.push(ask).is_ok() {
-            self.next_save(now, wall);
-        }
-        if !self.saves.is_under_way() {
-            self.settle(now, wall);
-        }
+        self.settle(now, wall);
     }
 
     fn handle_timeout(&mut self, now: Instant, wall: Wall) {
@@ -265,8 +263,9 @@ impl Node {
 
     /// Carries on whatever the last input set off, until nothing moves any more.
     fn settle(&mut self, now: Instant, wall: Wall) {
+        self.next_save(now, wall);
         self.carry_actions();
-        if self.told != Some(self.configuration.generation()) {
+        if !self.starting && self.told != Some(self.configuration.generation()) {
             self.told = Some(self.configuration.generation());
             self.configure(now);
             self.carry_actions();
@@ -274,7 +273,6 @@ impl Node {
         while let Some(replicated) = self.cluster.poll_saved() {
             self.answer_save(replicated);
         }
-        self.next_save(now, wall);
     }
 
     /// Tells every engine the configuration that has taken effect.

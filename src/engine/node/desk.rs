@@ -98,8 +98,9 @@ impl Node {
                 }
                 match (shared, request) {
                     (Some(revision), request) => {
-                        if let Some(request) = request {
-                            self.saves.replicate(revision.id, request);
+                        match request {
+                            Some(request) => self.saves.replicate(revision.id, request),
+                            None => self.starting = false,
                         }
                         self.cluster.saved(now, &self.configuration, &revision);
                     }
@@ -192,6 +193,7 @@ impl Node {
     }
 
     fn answer(&mut self, request: Option<RequestId>, answer: Result<Answer, Refusal>) {
+        self.starting &= request.is_some();
         match (request, answer) {
             (Some(request), answer) => self.actions.push_back(Action::Answer { request, answer }),
             (None, Err(refusal)) => {
