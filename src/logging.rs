@@ -45,6 +45,39 @@ pub(crate) fn wall() -> Wall {
     Wall::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// Keeps what a stranger can cause as often as he likes to one line in [`SELDOM`].
+#[derive(Debug, Default)]
+pub(crate) struct Seldom(Mutex<(Option<Instant>, u64)>);
+
+/// See [`Seldom`].
+const SELDOM: Duration = Duration::from_secs(10);
+
+impl Seldom {
+    /// One that has let nothing through yet.
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new((None, 0)))
+    }
+
+    /// How often it happened since the last line, this time included, when a line is due.
+    pub(crate) fn count(&self) -> Option<u64> {
+        let mut state = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.1 += 1;
+        let now = Instant::now();
+        if state
+            .0
+            .is_some_and(|last| now.duration_since(last) < SELDOM)
+        {
+            return None;
+        }
+        let count = state.1;
+        *state = (Some(now), 0);
+        Some(count)
+    }
+}
+
 struct Logger {
     window: Mutex<Option<Window>>,
 }

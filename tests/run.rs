@@ -52,14 +52,13 @@ impl Gateway {
     fn start(data: &Data, more: &[&str]) -> Self {
         let mut command = Command::new(CAUSEWAY);
         command.arg("run").arg("--data").arg(data.path());
-        command.args(ports()).args(more);
+        command.args(ports()).args(more).stderr(Stdio::null());
         Self::spawn(command)
     }
 
     fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .expect("the program starts");
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -74,7 +73,7 @@ impl Gateway {
         let mut said = Vec::new();
         loop {
             let Ok(line) = lines.recv_timeout(PATIENCE) else {
-                let _ = child.kill();
+                let _ = child.kill().and_then(|()| child.wait());
                 panic!("not ready, but said: {said:?}");
             };
             said.push(line);
@@ -265,6 +264,30 @@ fn two_gateways_never_share_a_directory() {
 }
 
 #[test]
+fn a_port_in_use_is_named_and_the_rest_is_served() {
+    let (data, taken) = (
+        Data::new(),
+        UdpSocket::bind("127.0.0.1:0").expect("a socket"),
+    );
+    let port = taken.local_addr().expect("bound").port();
+    let log = data.path().join("log");
+    let mut command = Command::new(CAUSEWAY);
+    command
+        .arg("run")
+        .arg("--data")
+        .arg(data.path())
+        .args(ports());
+    command.args(["--set", &format!("SIP UDP Port: {port}")]);
+    command.stderr(fs::File::create(&log).expect("a file"));
+    let gateway = Gateway::spawn(command);
+    assert!(!gateway.ready().contains("sip-udp"), "{}", gateway.ready());
+    assert!(gateway.ready().contains("sip-tcp"), "{}", gateway.ready());
+    let log = fs::read_to_string(&log).expect("the log");
+    let expected = format!("cannot listen: sip-udp 127.0.0.1:{port}");
+    assert!(log.contains(&expected), "{log}");
+}
+
+#[test]
 fn settings_of_a_file_are_saved_at_start() {
     let data = Data::new();
     let file = data.path().join("settings");
@@ -325,7 +348,7 @@ fn a_full_disk_refuses_the_save_and_loses_nothing() {
     let mut limited = Command::new("sh");
     let script = format!("ulimit -f {}; exec \"$@\"", length / 512 + 256);
     limited.args(["-c", &script, "sh", CAUSEWAY, "run", "--data"]);
-    limited.arg(data.path()).args(ports());
+    limited.arg(data.path()).args(ports()).stderr(Stdio::null());
     let gateway = Gateway::spawn(limited);
     let long = "x".repeat(40);
     let (mut acknowledged, mut refusal) = (0, None);
@@ -392,6 +415,7 @@ impl Pair {
         ] {
             command.args(["--set", setting]);
         }
+        command.stderr(Stdio::null());
         Gateway::spawn(command)
     }
 

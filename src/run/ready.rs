@@ -39,8 +39,7 @@ impl Ready {
                 self.open.insert(id, (service, *address));
             }
             Err(reason) => {
-                let word = word(service);
-                eprintln!("causeway: cannot listen: {word} {address}: {reason}");
+                log::warn!("cannot listen: {} {address}: {reason}", word(service));
             }
         }
     }

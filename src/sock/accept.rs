@@ -16,9 +16,13 @@ use super::stream::{Io, Ready};
 use super::tls::Handshake;
 use super::{Shared, peer, stream};
 use crate::event::Event;
+use crate::logging::Seldom;
 
 /// Connections that the kernel keeps until we accept them; a wave of phones after a restart.
 const BACKLOG: i32 = 4_096;
+
+/// Connections to the peers' ports that ended before the other side had proved who it is.
+static NO_PEER: Seldom = Seldom::new();
 
 /// How long to wait when the process has no descriptors left, or the kernel no memory.
 const RELIEF: Duration = Duration::from_millis(100);
@@ -49,7 +53,7 @@ pub(super) async fn serve(
     service: Service,
     socket: Async<TcpListener>,
 ) {
-    let mut refused: u64 = 0;
+    let refused = Seldom::new();
     loop {
         let (accepted, remote) = match socket.accept().await {
             Ok(accepted) => accepted,
@@ -66,11 +70,10 @@ pub(super) async fn serve(
         if stream::tune(accepted.get_ref()).is_err() {
             continue;
         }
-        if !admit(&shared, listener, service, accepted, ends).await {
-            refused += 1;
-            if refused.is_power_of_two() {
-                log::warn!("{service:?}: {refused} connections refused, now from {remote}");
-            }
+        if !admit(&shared, listener, service, accepted, ends).await
+            && let Some(count) = refused.count()
+        {
+            log::warn!("{service:?}: no room for {count} connections, now from {remote}");
         }
     }
 }
@@ -171,6 +174,11 @@ async fn peer(
             };
             shared.tell(Event::Opened(ready)).await;
         }
-        Err(error) => log::info!("no peer at {}: {error}", ends.remote),
+        Err(error) => {
+            if let Some(count) = NO_PEER.count() {
+                let remote = ends.remote;
+                log::warn!("{count} connections were from no peer, now {remote}: {error}");
+            }
+        }
     }
 }

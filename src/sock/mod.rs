@@ -122,9 +122,6 @@ impl Sockets {
     /// Opens a listening socket; the answer waits in [`Self::answer`].
     pub(crate) fn listen(&mut self, listener: ListenerId, service: Service, address: SocketAddr) {
         let result = self.open(listener, service, address);
-        if let Err(error) = &result {
-            log::warn!("cannot listen on {address} for {service:?}: {error}");
-        }
         self.answers.push_back(Input::Listening {
             listener,
             result: result.map_err(|error| error.to_string()),
