@@ -43,6 +43,7 @@ use peer::{Link, Peer};
 use promise::Promise;
 pub use replicate::Replicated;
 use replicate::Replication;
+use status::PeerState;
 
 /// How long a link may take to exchange hellos.
 const HELLO_PATIENCE: Duration = Duration::from_secs(5);
@@ -530,7 +531,6 @@ impl Cluster {
         let schema = self.schema;
         let peer = &mut self.peers[place];
         peer.refusal = None;
-        peer.met = true;
         peer.software = Some(hello.software.clone());
         peer.same_schema = hello.schema == schema;
         peer.dial(service).reset(now);
@@ -574,6 +574,7 @@ impl Cluster {
             && peer.beats.hear(now, id, bytes)
         {
             peer.last_contact = Some(wall);
+            peer.met |= peer.state_word(now) == PeerState::Active;
         }
     }
 

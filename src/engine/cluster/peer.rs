@@ -148,7 +148,7 @@ pub(super) struct Peer {
     pub(super) items_sent: Option<u64>,
     /// A snapshot of our items on its way to it: where it stands and where it ends.
     pub(super) items_whole: Option<(u64, u64)>,
-    /// Whether the configuration was ever shared with it since it was configured.
+    /// Whether it was ever active since it was configured: before that it is no failure.
     pub(super) met: bool,
 }
 
