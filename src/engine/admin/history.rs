@@ -120,7 +120,9 @@ fn title(revision: &Revision) -> String {
     if !revision.note.is_empty() {
         let _ = write!(text, ": {}", revision.note);
     }
-    text + "\n"
+    // Another peer may have written these texts; they stay on their line.
+    let line = text.replace(char::is_control, " ");
+    line + "\n"
 }
 
 fn differences(before: &Tree, after: &Tree, changes: &[Change]) -> String {

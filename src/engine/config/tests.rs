@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::chain::ChainFault;
 use super::revision::{Author, Revision, StoredRevision};
-use super::schema::{Kind, Scope};
+use super::schema::{Kind, SCHEMA, Scope};
 use super::value::{HIDDEN, SecretId, Value};
 use super::{Bundle, Configuration, Path, Snapshot};
 use crate::base::limits;
@@ -276,6 +276,41 @@ proptest! {
             prop_assert_ne!(third.hash(Scope::Cluster), honest);
         }
     }
+}
+
+#[test]
+fn what_replicates_is_what_rp2_does_not_name() {
+    let shared = [
+        "Administration Account Password",
+        "IPProtocol",
+        "Management Session InactivityTimeout",
+        "SIP Advanced SipMaxSize",
+        "SIP Domain [1..200] Name",
+        "SIP Mode",
+        "SIP Registration Standard Refresh Maximum",
+        "SIP Registration Standard Refresh Minimum",
+        "SIP TCP Mode",
+        "SIP TCP Port",
+        "SIP UDP Mode",
+        "SIP UDP Port",
+    ];
+    let found = SCHEMA.iter().filter(|item| item.scope == Scope::Cluster);
+    let found: Vec<&str> = found.map(|item| item.pattern).collect();
+    assert_eq!(found, shared);
+}
+
+#[test]
+fn defaults_are_values_that_their_items_take() {
+    for item in SCHEMA {
+        let accepted = item.kind.accept(item.default);
+        let unset = item.default.is_empty();
+        assert!(
+            unset || accepted.as_deref() == Ok(item.default),
+            "{}",
+            item.pattern
+        );
+    }
+    assert!(super::check::faults(Configuration::load(&[]).0.tree()).is_empty());
 }
 
 #[test]
