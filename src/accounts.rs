@@ -252,6 +252,7 @@ pub(crate) fn hash_passwords(
     for (path, value) in &mut changes {
         let kept = value.is_empty() || value == "***" || value.starts_with("$argon2id$");
         if !kept && path.eq_ignore_ascii_case(PASSWORD_ITEM) {
+            judge_password(value)?;
             *value = hash(value)?;
         }
     }

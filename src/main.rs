@@ -45,13 +45,10 @@ fn main() -> ExitCode {
         Ok(Role::Help) => print(arguments::HELP),
         Ok(Role::Version) => print(&format!("causeway {VERSION}\n")),
         Ok(Role::Run(options)) => run::run(options),
-        Ok(Role::CommandLine(options)) => local::client::command_line(&options),
+        Ok(Role::CommandLine(options)) => console::run_cli(&options),
         Ok(Role::Init) => boot::init::run(),
         Ok(Role::System(arguments)) => boot::system::run(&arguments),
-        Ok(Role::Console { .. }) => {
-            eprintln!("causeway: the console is not part of this build");
-            ExitCode::from(FAILED)
-        }
+        Ok(Role::Console { tty, data }) => console::run_console(&tty, &data),
         Err(Fault(reason)) => {
             eprintln!("causeway: {reason}\nTry 'causeway --help'.");
             ExitCode::from(WRONG_USE)

@@ -172,10 +172,10 @@ impl Gateway {
 
         let (asker, questions) = Asker::new(limits::REQUESTS);
         let store = write_on(store, events.clone())?;
-        let local_server = LocalServer::start(worker, &options.data, &asker)
+        let accounts = Accounts::new(asker.clone());
+        let local_server = LocalServer::start(worker, &options.data, &asker, &accounts)
             .map_err(|error| format!("the command line's sockets cannot be opened: {error}"))?;
         let (machine, supervisor) = inherited(&options, local, &events)?;
-        let accounts = Accounts::new(asker.clone());
         let web = web::face(asker.clone(), accounts);
         let sockets = Sockets::new(
             Rc::clone(local),

@@ -1,4 +1,4 @@
-//! The asking end of the command line's sockets, and `causeway cli` without a conversation.
+//! The asking end of the command line's sockets.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::protocol::{self, FRAME_BYTES_MAX, Request, Response};
-use crate::arguments::CommandLineOptions;
 
 /// The socket in the data directory that trusts whoever may open it.
 pub(crate) const CLI_SOCKET: &str = "cli.sock";
@@ -35,28 +34,11 @@ impl Connection {
     }
 }
 
-/// `causeway cli`: does one command and tells by the exit status whether it was done.
-pub(crate) fn command_line(options: &CommandLineOptions) -> ExitCode {
-    let line = options.command.join(" ");
-    match Connection::open(&options.data, CLI_SOCKET)
-        .and_then(|mut connection| connection.ask(&Request::Line(line)))
-    {
-        Ok(response) => print(&response),
-        Err(error) => {
-            eprintln!(
-                "causeway: no gateway answers on {}: {error}",
-                options.data.display()
-            );
-            ExitCode::FAILURE
-        }
-    }
-}
-
 /// Prints an answer: what was asked for to standard output, refusals to standard error.
 pub(crate) fn print(response: &Response) -> ExitCode {
     let text = match response {
         Response::Text(text) => text.clone(),
-        Response::Done | Response::Hello { .. } => String::new(),
+        Response::Done | Response::Hello(_) => String::new(),
         Response::Completions(words) => words.iter().map(|word| format!("{word}\n")).collect(),
         Response::Refused(reasons) => {
             reasons.iter().for_each(|reason| eprintln!("{reason}"));

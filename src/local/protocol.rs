@@ -41,16 +41,7 @@ pub(crate) enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, SerializeDerive, Deserialize)]
 pub(crate) enum Response {
     /// Who answers.
-    Hello {
-        /// `SystemUnit Name`, or the product's name.
-        name: String,
-        /// Version of the software.
-        version: String,
-        /// Whether a login is needed before anything else.
-        login: bool,
-        /// Whether the set-up wizard is still to be run.
-        set_up: bool,
-    },
+    Hello(Identity),
     /// Done; there is nothing to say.
     Done,
     /// Text to print as it is.
@@ -61,6 +52,25 @@ pub(crate) enum Response {
     Refused(Vec<String>),
     /// Log in first; the session may have ended by inactivity.
     LoginRequired,
+}
+
+/// Who answers, as anybody at the terminal may know.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDerive, Deserialize)]
+pub(crate) struct Identity {
+    /// `SystemUnit Name`; may be empty.
+    pub(crate) name: String,
+    /// Version of the software.
+    pub(crate) version: String,
+    /// Serial number: the identity of this peer.
+    pub(crate) serial: String,
+    /// Own addresses with their prefix lengths, where the machine is ours.
+    pub(crate) addresses: Vec<String>,
+    /// Where the pages are.
+    pub(crate) pages: Vec<String>,
+    /// Whether a login is needed before anything else.
+    pub(crate) login: bool,
+    /// Whether the set-up wizard is still to be run.
+    pub(crate) set_up: bool,
 }
 
 /// Why a frame cannot be read.

@@ -9,15 +9,17 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 use causeway_engine::admin::line::{self, Parsed};
+use causeway_engine::admin::status::Status;
 use causeway_engine::admin::{Actor, Answer, Command, Refusal};
 use causeway_engine::base::limits::{COMMAND_LINE_CHARS, COMMAND_LINES};
+use causeway_engine::base::socket::Service;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::lock::Semaphore;
 use smol::{Executor, Task};
 
 use super::client::{CLI_SOCKET, CONSOLE_SOCKET};
-use super::protocol::{self, REQUEST_BYTES_MAX, Request, Response};
-use crate::accounts::{self, ADMINISTRATOR, PASSWORD_ITEM};
+use super::protocol::{self, Identity, REQUEST_BYTES_MAX, Request, Response};
+use crate::accounts::{self, ADMINISTRATOR, Accounts};
 use crate::ask::{Asker, Reply};
 
 /// How long a wrong password takes, so that guessing is slow.
@@ -38,6 +40,7 @@ impl LocalServer {
         executor: &Arc<Executor<'static>>,
         data: &Path,
         asker: &Asker,
+        accounts: &Arc<Accounts>,
     ) -> io::Result<Self> {
         let (mut files, mut tasks) = (Vec::new(), Vec::new());
         let places = Arc::new(Semaphore::new(COMMAND_LINES));
@@ -57,6 +60,7 @@ impl LocalServer {
                 Async::new(listener)?,
                 face,
                 asker.clone(),
+                Arc::clone(accounts),
                 Arc::clone(&places),
             );
             tasks.push(executor.spawn(serve));
@@ -91,6 +95,7 @@ async fn accept(
     listener: Async<UnixListener>,
     face: Face,
     asker: Asker,
+    accounts: Arc<Accounts>,
     places: Arc<Semaphore>,
 ) {
     loop {
@@ -103,6 +108,7 @@ async fn accept(
                 let mut session = Session {
                     face,
                     asker: asker.clone(),
+                    accounts: Arc::clone(&accounts),
                     login: None,
                 };
                 let task = async move {
@@ -124,6 +130,7 @@ async fn accept(
 struct Session {
     face: Face,
     asker: Asker,
+    accounts: Arc<Accounts>,
     /// When the session that was logged in was used last.
     login: Option<Instant>,
 }
@@ -192,31 +199,25 @@ impl Session {
     async fn hello(&mut self) -> Response {
         let login = !self.is_allowed().await;
         match self.ask(Command::Status).await {
-            Ok(Answer::Status(status)) => Response::Hello {
-                name: status.system.name,
-                version: status.system.version,
-                login,
-                set_up: status.system.set_up,
-            },
+            Ok(Answer::Status(status)) => Response::Hello(identity(&status, login)),
             Ok(_) => Response::Refused(vec!["The gateway does not say who it is.".into()]),
             Err(refusal) => Response::Refused(refusal.reasons),
         }
     }
 
     async fn log_in(&mut self, user: &str, password: String) -> Response {
-        let hash = match self.ask(Command::Value(PASSWORD_ITEM.into())).await {
-            Ok(Answer::Value(hash) | Answer::Text(hash)) => hash,
-            Ok(_) | Err(_) => String::new(),
-        };
-        let right = smol::unblock(move || accounts::verify(&password, &hash)).await;
-        if right && user == ADMINISTRATOR {
-            self.login = Some(Instant::now());
-            log::info!("{ADMINISTRATOR} logged in on the console");
-            return Response::Done;
+        match self.accounts.log_in(None, user, password).await {
+            Ok(()) => {
+                self.login = Some(Instant::now());
+                log::info!("{ADMINISTRATOR} logged in on the console");
+                Response::Done
+            }
+            Err(denied) => {
+                log::warn!("a login on the console was refused");
+                Timer::after(WRONG_PASSWORD).await;
+                Response::Refused(vec![denied.to_string()])
+            }
         }
-        log::warn!("a login on the console was refused");
-        Timer::after(WRONG_PASSWORD).await;
-        Response::Refused(vec!["Wrong user name or password.".into()])
     }
 
     /// Whether commands are taken; an idle login ends here.
@@ -256,6 +257,26 @@ impl Session {
                 Face::Console => "console",
             },
         }
+    }
+}
+
+/// Who we are, without anything that a stranger at the terminal should not see.
+fn identity(status: &Status, login: bool) -> Identity {
+    let lans = status.lans.iter().flat_map(|lan| &lan.addresses);
+    let listeners = status.listeners.iter();
+    let pages = listeners.filter(|listener| listener.service == Service::Web);
+    Identity {
+        name: status.system.name.clone(),
+        version: status.system.version.clone(),
+        serial: status.system.id.to_string(),
+        addresses: lans
+            .map(|(address, prefix)| format!("{address}/{prefix}"))
+            .collect(),
+        pages: pages
+            .map(|page| format!("https://{}/", page.address))
+            .collect(),
+        login,
+        set_up: status.system.set_up,
     }
 }
 

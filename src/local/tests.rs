@@ -11,7 +11,7 @@ use smol::{Executor, future};
 use super::client::{CLI_SOCKET, CONSOLE_SOCKET, Connection};
 use super::protocol::{Request, Response};
 use super::server::LocalServer;
-use crate::accounts::{self, PASSWORD_ITEM};
+use crate::accounts::{self, Accounts, PASSWORD_ITEM};
 use crate::ask::{Asker, Question};
 use crate::scratch::Scratch;
 
@@ -36,7 +36,13 @@ impl Served {
             }
         });
         let executor = Arc::new(Executor::new());
-        let server = LocalServer::start(&executor, folder.path(), &asker).expect("sockets");
+        let server = LocalServer::start(
+            &executor,
+            folder.path(),
+            &asker,
+            &Accounts::new(asker.clone()),
+        )
+        .expect("sockets");
         let (stop, stopped) = channel::bounded::<()>(1);
         thread::spawn(move || {
             let _ = future::block_on(executor.run(stopped.recv()));
@@ -130,14 +136,20 @@ fn the_console_wants_a_login_first() {
     );
 
     // A new password is hashed before the node sees it, and serves the next login.
-    let change = Request::Set(vec![(PASSWORD_ITEM.into(), "new".into())]);
+    let change = Request::Set(vec![(PASSWORD_ITEM.into(), "another one".into())]);
     assert!(matches!(ask(&mut console, change), Response::Text(_)));
     assert_eq!(ask(&mut console, Request::Logout), Response::Done);
     assert_eq!(ask(&mut console, line("a")), Response::LoginRequired);
-    assert_eq!(ask(&mut console, login("admin", "new")), Response::Done);
-    let change = line("xConfiguration Administration Account Password: \"newer\"");
+    assert_eq!(
+        ask(&mut console, login("admin", "another one")),
+        Response::Done
+    );
+    let change = line("xConfiguration Administration Account Password: \"yet another\"");
     assert!(matches!(ask(&mut console, change), Response::Text(_)));
-    assert_eq!(ask(&mut console, login("admin", "newer")), Response::Done);
+    assert_eq!(
+        ask(&mut console, login("admin", "yet another")),
+        Response::Done
+    );
 }
 
 #[test]
