@@ -487,6 +487,51 @@ fn two_peers_find_each_other_share_and_survive() {
     pair.wait(0, "SharedItems: 1");
 }
 
+/// On the appliance `init` asks whether the loop is alive: `Ping(7)` is answered by `Pong(7)`; and
+/// when the `system` role says `Started`, here without interfaces, it is asked for something.
+#[test]
+fn the_gateway_role_answers_init_and_asks_the_machine() {
+    use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType};
+    use nix::sys::socket::{recv, send, setsockopt, socketpair, sockopt};
+    use nix::sys::time::{TimeVal, TimeValLike};
+    use std::os::fd::AsRawFd;
+
+    let pair = || {
+        let kind = SockType::SeqPacket;
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, kind, None, SockFlag::empty()).expect("two sockets");
+        let patience = TimeVal::seconds(PATIENCE.as_secs() as i64);
+        setsockopt(&ours, sockopt::ReceiveTimeout, &patience).expect("a time-out");
+        (ours, theirs)
+    };
+    let ((init, init_end), (machine, machine_end)) = (pair(), pair());
+    let data = Data::new();
+    let mut command = Command::new(CAUSEWAY);
+    command
+        .arg("gateway")
+        .arg("--data")
+        .arg(data.path())
+        .args(ports());
+    for (option, end) in [("--init-fd", &init_end), ("--machine-fd", &machine_end)] {
+        command.arg(option).arg(end.as_raw_fd().to_string());
+    }
+    command.args(["--set", "Ethernet 1 IP V4 Address: 127.0.0.1"]);
+    command.stderr(Stdio::null()).stdout(Stdio::null());
+    let mut gateway = command.spawn().expect("the program starts");
+    drop((init_end, machine_end));
+
+    send(init.as_raw_fd(), &[0, 7], MsgFlags::empty()).expect("sent");
+    let mut answer = [0; 65_536];
+    let length = recv(init.as_raw_fd(), &mut answer, MsgFlags::empty()).expect("an answer");
+    assert_eq!(answer[..length], [1, 7]);
+    let started = [1, 0, 0, 0];
+    send(machine.as_raw_fd(), &started, MsgFlags::empty()).expect("sent");
+    let length = recv(machine.as_raw_fd(), &mut answer, MsgFlags::empty()).expect("a request");
+    assert!(length > 0);
+    gateway.kill().expect("killed");
+    gateway.wait().expect("waited for");
+}
+
 #[test]
 fn an_idle_gateway_needs_little_memory() {
     let data = Data::new();
