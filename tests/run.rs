@@ -517,7 +517,9 @@ fn the_gateway_role_answers_init_and_asks_the_machine() {
     }
     command.args(["--set", "Ethernet 1 IP V4 Address: 127.0.0.1"]);
     command.stderr(Stdio::null()).stdout(Stdio::null());
-    let mut gateway = command.spawn().expect("the program starts");
+    let child = command.spawn().expect("the program starts");
+    let said = Vec::new();
+    let gateway = Gateway { child, said };
     drop((init_end, machine_end));
 
     send(init.as_raw_fd(), &[0, 7], MsgFlags::empty()).expect("sent");
@@ -528,8 +530,7 @@ fn the_gateway_role_answers_init_and_asks_the_machine() {
     send(machine.as_raw_fd(), &started, MsgFlags::empty()).expect("sent");
     let length = recv(machine.as_raw_fd(), &mut answer, MsgFlags::empty()).expect("a request");
     assert!(length > 0);
-    gateway.kill().expect("killed");
-    gateway.wait().expect("waited for");
+    drop(gateway);
 }
 
 #[test]
