@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use crate::relay::Relay;
 
 /// Longest time that one expected thing may take; the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One host.
 #[derive(Debug)]
-pub struct Host {
+pub(crate) struct Host {
     /// Its network namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Address of its gateway.
-    pub gateway: String,
+    pub(crate) gateway: String,
     /// Address of its phones.
-    pub phones: String,
+    pub(crate) phones: String,
     /// The interface of this test's namespace that leads to it.
     outer: String,
     folder: PathBuf,
@@ -28,22 +28,23 @@ pub struct Host {
 
 /// Two hosts and the relay between them.
 #[derive(Debug)]
-pub struct Lab {
+pub(crate) struct Lab {
     /// Alpha and Beta.
-    pub hosts: [Host; 2],
+    pub(crate) hosts: [Host; 2],
     /// What joins them.
-    pub relay: Relay,
+    pub(crate) relay: Relay,
 }
 
 impl Lab {
     /// Makes both hosts and starts a gateway on each. Fails with `not run` where it cannot.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         for tool in ["ip", "ethtool", "sipp", "tshark", "tcpdump"] {
-            let found = Command::new(tool)
+            let mut probe = Command::new(tool);
+            let found = probe
                 .arg("-h")
                 .stdout(Stdio::null())
-                .stderr(Stdio::null());
-            let found = { found }.status();
+                .stderr(Stdio::null())
+                .status();
             assert!(
                 found.is_ok(),
                 "not run: 1 ({tool} is not installed: cargo xtask setup)"
@@ -117,17 +118,17 @@ impl Host {
     }
 
     /// What the gateway printed.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.join("gateway.log")).unwrap_or_default()
     }
 
     /// A file of this host.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// Runs a line of the gateway's command line.
-    pub fn cli(&self, line: &str) -> Output {
+    pub(crate) fn cli(&self, line: &str) -> Output {
         let mut command = Command::new(gateway());
         command
             .args(["cli", "--data"])
@@ -137,12 +138,12 @@ impl Host {
     }
 
     /// What a line of the command line prints.
-    pub fn ask(&self, line: &str) -> String {
+    pub(crate) fn ask(&self, line: &str) -> String {
         String::from_utf8_lossy(&self.cli(line).stdout).into_owned()
     }
 
     /// Runs a program on this host to its end.
-    pub fn run(&self, program: &str, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Output {
         self.inside(program)
             .args(arguments)
             .output()
@@ -150,7 +151,7 @@ impl Host {
     }
 
     /// A program on this host, not yet started.
-    pub fn inside(&self, program: &str) -> Command {
+    pub(crate) fn inside(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace, program]);
         command.current_dir(&self.folder).stdin(Stdio::null());
@@ -158,14 +159,14 @@ impl Host {
     }
 
     /// Starts a program that lasts until the end of the test.
-    pub fn keep(&mut self, mut command: Command) {
+    pub(crate) fn keep(&mut self, mut command: Command) {
         let command = command.stdout(Stdio::null()).stderr(Stdio::null());
         self.children
             .push(command.spawn().expect("the program starts"));
     }
 
     /// Ends the program that was started last, as Ctrl-C would.
-    pub fn end_last(&mut self) {
+    pub(crate) fn end_last(&mut self) {
         if let Some(mut child) = self.children.pop() {
             let id = child.id().to_string();
             let _ = Command::new("kill").args(["-INT", &id]).status();
@@ -211,7 +212,7 @@ fn ip(arguments: &str) {
 }
 
 /// Waits until something holds.
-pub fn wait_for(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn wait_for(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "no {what} within {PATIENCE:?}");

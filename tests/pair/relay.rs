@@ -16,28 +16,28 @@ const FRAME: usize = 65_536;
 
 /// What one direction does to frames; changed while it runs.
 #[derive(Debug, Default)]
-pub struct Line {
+pub(crate) struct Line {
     /// Milliseconds that every frame waits.
-    pub delay_ms: AtomicU64,
+    pub(crate) delay_ms: AtomicU64,
     /// Lost frames in a thousand.
-    pub loss: AtomicU64,
+    pub(crate) loss: AtomicU64,
     /// Whether nothing passes.
-    pub cut: AtomicBool,
+    pub(crate) cut: AtomicBool,
     /// Frames carried.
-    pub carried: AtomicU64,
+    pub(crate) carried: AtomicU64,
 }
 
 /// Two interfaces joined by two lines, one a direction.
 #[derive(Debug)]
-pub struct Relay {
+pub(crate) struct Relay {
     /// From the first interface to the second, and back.
-    pub lines: [Arc<Line>; 2],
+    pub(crate) lines: [Arc<Line>; 2],
     stop: Arc<AtomicBool>,
 }
 
 impl Relay {
     /// Joins two interfaces of this network namespace.
-    pub fn join(one: &str, two: &str, seed: u64) -> io::Result<Self> {
+    pub(crate) fn join(one: &str, two: &str, seed: u64) -> io::Result<Self> {
         let lines = [Arc::new(Line::default()), Arc::new(Line::default())];
         let stop = Arc::new(AtomicBool::new(false));
         for (number, (from, to)) in [(one, two), (two, one)].into_iter().enumerate() {
@@ -50,14 +50,14 @@ impl Relay {
     }
 
     /// Lets nothing pass, or everything again.
-    pub fn cut(&self, cut: bool) {
+    pub(crate) fn cut(&self, cut: bool) {
         self.lines
             .iter()
             .for_each(|line| line.cut.store(cut, Ordering::Relaxed));
     }
 
     /// Sets delay and loss of both directions.
-    pub fn worsen(&self, delay_ms: u64, loss: u64) {
+    pub(crate) fn worsen(&self, delay_ms: u64, loss: u64) {
         for line in &self.lines {
             line.delay_ms.store(delay_ms, Ordering::Relaxed);
             line.loss.store(loss, Ordering::Relaxed);

@@ -63,11 +63,6 @@ impl Saves {
         }
     }
 
-    /// Whether a change is on its way to the disk.
-    pub(super) fn is_under_way(&self) -> bool {
-        self.under_way
-    }
-
     /// A change is on its way to the disk.
     pub(super) fn begin(&mut self) {
         self.under_way = true;
