@@ -13,7 +13,7 @@ use crate::world::World;
 
 /// What was seen so far, against which every step is compared.
 #[derive(Debug, Default)]
-pub struct Invariants {
+pub(crate) struct Invariants {
     primaries: BTreeMap<u64, PeerId>,
     /// By identity: a peer that lost its disk is another peer.
     epochs: BTreeMap<PeerId, u64>,
@@ -22,7 +22,7 @@ pub struct Invariants {
 
 impl Invariants {
     /// Checks every running machine; panics with the machine, the time and what is wrong.
-    pub fn check(&mut self, world: &World) {
+    pub(crate) fn check(&mut self, world: &World) {
         for (peer, machine) in world.machines.iter().enumerate() {
             let Some(node) = &machine.node else { continue };
             let at = format!("peer {peer} at {} ms", world.now_ms);
@@ -42,7 +42,7 @@ impl Invariants {
     }
 
     /// Demands that all machines hold the same and know each other.
-    pub fn converged(&self, world: &World) {
+    pub(crate) fn converged(&self, world: &World) {
         let nodes: Vec<_> = world
             .machines
             .iter()

@@ -14,31 +14,31 @@ use crate::world::World;
 
 /// Milliseconds of quiet after which everything must have come together (RP3, RP9: seconds; the
 /// back-off of a dialler and the patience of a stalled stream come on top).
-pub const QUIET_MS: u64 = 60_000;
+pub(crate) const QUIET_MS: u64 = 60_000;
 
 /// The domain of all phones.
 const DOMAIN: &str = "example.net";
 
 /// A saved change that was acknowledged and must not be lost.
 #[derive(Clone, Debug)]
-pub struct Save {
+pub(crate) struct Save {
     /// Item.
-    pub path: String,
+    pub(crate) path: String,
     /// Its value.
-    pub value: String,
+    pub(crate) value: String,
 }
 
 /// The cluster, its phones and its operator.
 #[derive(Debug)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     /// Machines, links, disks, time.
-    pub world: World,
+    pub(crate) world: World,
     /// Phones, in the order of their addresses.
-    pub phones: Vec<Phone>,
+    pub(crate) phones: Vec<Phone>,
     /// What must hold after every step.
-    pub invariants: Invariants,
+    pub(crate) invariants: Invariants,
     /// Acknowledged changes of the replicated configuration, newest last.
-    pub saved: Vec<Save>,
+    pub(crate) saved: Vec<Save>,
     asked: BTreeMap<RequestId, Save>,
     saves_last: u64,
     by_address: BTreeMap<SocketAddr, usize>,
@@ -46,7 +46,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// `count` machines with `phones` phones each; all of them off.
-    pub fn new(seed: u64, count: usize, phones: usize) -> Self {
+    pub(crate) fn new(seed: u64, count: usize, phones: usize) -> Self {
         let mut world = World::new(seed, count);
         for peer in 0..count {
             let address = world.machines[peer].address.to_string();
@@ -71,7 +71,7 @@ impl Cluster {
 
     /// Switches everything on and forms the cluster by hand as the guide does: name, primary and
     /// peer addresses typed in on every peer, in the order given.
-    pub fn form(&mut self, order: &[usize]) {
+    pub(crate) fn form(&mut self, order: &[usize]) {
         for peer in order {
             self.world.start(*peer);
         }
@@ -86,7 +86,7 @@ impl Cluster {
     }
 
     /// Types the cluster's settings in on one peer.
-    pub fn type_in_cluster(&mut self, peer: usize, count: usize, primary: usize) {
+    pub(crate) fn type_in_cluster(&mut self, peer: usize, count: usize, primary: usize) {
         let mut settings = vec![
             (
                 "Alternates Cluster Name".to_string(),
@@ -109,7 +109,7 @@ impl Cluster {
     }
 
     /// Types another primary in on one peer.
-    pub fn choose_primary(&mut self, peer: usize, primary: usize) {
+    pub(crate) fn choose_primary(&mut self, peer: usize, primary: usize) {
         let item = (
             "Alternates ConfigurationPrimary".to_string(),
             primary.to_string(),
@@ -118,7 +118,7 @@ impl Cluster {
     }
 
     /// Cuts or joins every link between two groups.
-    pub fn cut(&mut self, these: &[usize], those: &[usize], cut: bool) {
+    pub(crate) fn cut(&mut self, these: &[usize], those: &[usize], cut: bool) {
         for (one, two) in these
             .iter()
             .flat_map(|one| those.iter().map(move |two| (*one, *two)))
@@ -129,12 +129,12 @@ impl Cluster {
     }
 
     /// How one peer sees another.
-    pub fn state_of(&self, peer: usize, other: usize) -> PeerState {
+    pub(crate) fn state_of(&self, peer: usize, other: usize) -> PeerState {
         self.status(peer).peers[other].state
     }
 
     /// Whom one peer follows.
-    pub fn primary_of(&self, peer: usize) -> Option<Position> {
+    pub(crate) fn primary_of(&self, peer: usize) -> Option<Position> {
         self.status(peer).primary
     }
 
@@ -145,7 +145,7 @@ impl Cluster {
     }
 
     /// Saves one item on one peer; remembered in [`Cluster::saved`] once it is acknowledged.
-    pub fn set(&mut self, peer: usize, path: &str, value: &str) {
+    pub(crate) fn set(&mut self, peer: usize, path: &str, value: &str) {
         let save = Save {
             path: path.into(),
             value: value.into(),
@@ -158,7 +158,7 @@ impl Cluster {
     }
 
     /// Saves a value never saved before in one of a few items.
-    pub fn set_something(&mut self, peer: usize) {
+    pub(crate) fn set_something(&mut self, peer: usize) {
         self.saves_last += 1;
         let item = 2 + self.world.random.below(8);
         let path = format!("SIP Domain {item} Name");
@@ -167,7 +167,7 @@ impl Cluster {
     }
 
     /// Lets `millis` pass: nodes run, phones answer, invariants are checked.
-    pub fn run(&mut self, millis: u64) {
+    pub(crate) fn run(&mut self, millis: u64) {
         let end = self.world.now_ms + millis;
         while self.world.now_ms < end {
             let step = (self.world.now_ms + 100).min(end);
@@ -181,7 +181,7 @@ impl Cluster {
     }
 
     /// Heals every link, starts what is off, waits, and demands that everything has come together.
-    pub fn heal(&mut self) {
+    pub(crate) fn heal(&mut self) {
         let count = self.world.machines.len();
         for from in 0..=count {
             (0..=count).for_each(|to| self.world.link(from, to, Link::GOOD));
@@ -198,14 +198,14 @@ impl Cluster {
     }
 
     /// One phone calls another; the result shows in its counters.
-    pub fn call(&mut self, caller: usize, callee: usize) {
+    pub(crate) fn call(&mut self, caller: usize, callee: usize) {
         let user = self.phones[callee].user.clone();
         let outgoing = self.phones[caller].call(self.world.now_ms, &user);
         self.send(caller, outgoing);
     }
 
     /// A fault or an action of the operator, chosen by chance.
-    pub fn mischief(&mut self) {
+    pub(crate) fn mischief(&mut self) {
         let count = self.world.machines.len();
         let peer = self.world.random.below(count as u64) as usize;
         let other = self.world.random.below(count as u64) as usize;

@@ -8,21 +8,21 @@ use causeway_engine::base::store::{Record, Table, Write};
 
 /// The records of one peer, and the batches on their way to them.
 #[derive(Debug, Default)]
-pub struct Disk {
+pub(crate) struct Disk {
     records: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
     under_way: VecDeque<(BatchId, Vec<Write>)>,
     /// Whether the next batches are refused for lack of space.
-    pub full: bool,
+    pub(crate) full: bool,
 }
 
 impl Disk {
     /// Takes a batch; [`Disk::confirm`] makes it durable later.
-    pub fn persist(&mut self, batch: BatchId, writes: Vec<Write>) {
+    pub(crate) fn persist(&mut self, batch: BatchId, writes: Vec<Write>) {
         self.under_way.push_back((batch, writes));
     }
 
     /// Makes the oldest batch durable and says which one it was, or why it is not.
-    pub fn confirm(&mut self) -> Option<(BatchId, Result<(), String>)> {
+    pub(crate) fn confirm(&mut self) -> Option<(BatchId, Result<(), String>)> {
         let (batch, writes) = self.under_way.pop_front()?;
         if self.full {
             return Some((batch, Err("no space left on the disk".into())));
@@ -32,7 +32,7 @@ impl Disk {
     }
 
     /// The power fails: some first batches of those under way made it, the rest are gone.
-    pub fn crash(&mut self, random: &mut Random) {
+    pub(crate) fn crash(&mut self, random: &mut Random) {
         let kept = random.below(self.under_way.len() as u64 + 1) as usize;
         let batches: Vec<_> = self.under_way.drain(..).collect();
         if !self.full {
@@ -44,12 +44,12 @@ impl Disk {
     }
 
     /// The disk is replaced by an empty one.
-    pub fn lose(&mut self) {
+    pub(crate) fn lose(&mut self) {
         *self = Self::default();
     }
 
     /// What a start finds.
-    pub fn records(&self) -> Vec<Record> {
+    pub(crate) fn records(&self) -> Vec<Record> {
         let record = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Record {
             table: *table,
             key: key.clone(),

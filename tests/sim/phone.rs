@@ -15,21 +15,21 @@ const REGISTRATION_S: u64 = 60;
 
 /// One phone.
 #[derive(Debug)]
-pub struct Phone {
+pub(crate) struct Phone {
     /// User part of its address of record.
-    pub user: String,
+    pub(crate) user: String,
     /// Domain of its address of record.
-    pub domain: String,
+    pub(crate) domain: String,
     /// Where it sends and receives.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// The peer that it registers with and calls through.
-    pub server: SocketAddr,
+    pub(crate) server: SocketAddr,
     /// Milliseconds until which its registration holds.
-    pub registered_until_ms: u64,
+    pub(crate) registered_until_ms: u64,
     /// Calls that it made and that ended well.
-    pub completed: u64,
+    pub(crate) completed: u64,
     /// Calls that it made and that failed, with the reason.
-    pub failed: Vec<String>,
+    pub(crate) failed: Vec<String>,
     sequence: u32,
     pending: Option<Pending>,
     refresh_ms: u64,
@@ -57,11 +57,11 @@ enum Kind {
 }
 
 /// A datagram to send.
-pub type Outgoing = (SocketAddr, Vec<u8>);
+pub(crate) type Outgoing = (SocketAddr, Vec<u8>);
 
 impl Phone {
     /// A phone that will register at the first chance.
-    pub fn new(user: &str, domain: &str, address: SocketAddr, server: SocketAddr) -> Self {
+    pub(crate) fn new(user: &str, domain: &str, address: SocketAddr, server: SocketAddr) -> Self {
         Self {
             user: user.into(),
             domain: domain.into(),
@@ -77,12 +77,12 @@ impl Phone {
     }
 
     /// Whether it can begin something.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.pending.is_none()
     }
 
     /// Registers now; a phone that a peer has left calls this with another `server`.
-    pub fn register(&mut self, now_ms: u64) -> Vec<Outgoing> {
+    pub(crate) fn register(&mut self, now_ms: u64) -> Vec<Outgoing> {
         self.refresh_ms = now_ms + REGISTRATION_S * 500;
         let target = format!("sip:{}", self.domain);
         let own = format!("<sip:{}@{}>", self.user, self.domain);
@@ -94,7 +94,7 @@ impl Phone {
     }
 
     /// Calls another user of the domain.
-    pub fn call(&mut self, now_ms: u64, callee: &str) -> Vec<Outgoing> {
+    pub(crate) fn call(&mut self, now_ms: u64, callee: &str) -> Vec<Outgoing> {
         let target = format!("sip:{callee}@{}", self.domain);
         let to = format!("<{target}>");
         let extra = format!("Contact: <sip:{}@{}>\r\n", self.user, self.address);
@@ -102,7 +102,7 @@ impl Phone {
     }
 
     /// Retransmits and refreshes what is due.
-    pub fn tick(&mut self, now_ms: u64) -> Vec<Outgoing> {
+    pub(crate) fn tick(&mut self, now_ms: u64) -> Vec<Outgoing> {
         let Some(pending) = &mut self.pending else {
             return if self.refresh_ms <= now_ms {
                 self.register(now_ms)
@@ -129,7 +129,7 @@ impl Phone {
     }
 
     /// Takes in a datagram.
-    pub fn receive(&mut self, now_ms: u64, from: SocketAddr, bytes: &[u8]) -> Vec<Outgoing> {
+    pub(crate) fn receive(&mut self, now_ms: u64, from: SocketAddr, bytes: &[u8]) -> Vec<Outgoing> {
         let text = String::from_utf8_lossy(bytes).into_owned();
         match text.strip_prefix("SIP/2.0 ") {
             Some(rest) => {

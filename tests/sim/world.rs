@@ -50,19 +50,19 @@ enum Event {
 
 /// One machine.
 #[derive(Debug)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// Its address on every service.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
     /// The running node; `None` while it is off.
-    pub node: Option<Node>,
+    pub(crate) node: Option<Node>,
     /// Its disk.
-    pub disk: Disk,
+    pub(crate) disk: Disk,
     /// How often it was started.
-    pub life: u32,
+    pub(crate) life: u32,
     /// Milliseconds that its civil clock is ahead.
-    pub skew_ms: i64,
+    pub(crate) skew_ms: i64,
     /// Its identity.
-    pub id: PeerId,
+    pub(crate) id: PeerId,
     started_ms: u64,
     paused_until_ms: u64,
     accepted: u64,
@@ -73,28 +73,28 @@ pub struct Machine {
 
 /// The answer to a command, with where and when it was given.
 #[derive(Debug)]
-pub struct Answered {
+pub(crate) struct Answered {
     /// The question.
-    pub request: RequestId,
+    pub(crate) request: RequestId,
     /// What it answered.
-    pub answer: Result<Answer, Refusal>,
+    pub(crate) answer: Result<Answer, Refusal>,
 }
 
 /// The world.
 #[derive(Debug)]
-pub struct World {
+pub(crate) struct World {
     /// Virtual milliseconds since the run began.
-    pub now_ms: u64,
+    pub(crate) now_ms: u64,
     /// The one source of chance.
-    pub random: Random,
+    pub(crate) random: Random,
     /// All machines.
-    pub machines: Vec<Machine>,
+    pub(crate) machines: Vec<Machine>,
     /// Answers to commands, oldest first, for whoever asked.
-    pub answers: VecDeque<Answered>,
+    pub(crate) answers: VecDeque<Answered>,
     /// Datagrams for phones: to, from, bytes.
-    pub phones: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
+    pub(crate) phones: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     /// Whether disks take long at times.
-    pub slow_disks: bool,
+    pub(crate) slow_disks: bool,
     events: BTreeMap<(u64, u64), Event>,
     events_last: u64,
     links: BTreeMap<(usize, usize), Link>,
@@ -105,7 +105,7 @@ pub struct World {
 
 impl World {
     /// A world of `count` machines that are switched off.
-    pub fn new(seed: u64, count: usize) -> Self {
+    pub(crate) fn new(seed: u64, count: usize) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let mut world = Self {
@@ -143,7 +143,7 @@ impl World {
     }
 
     /// Settings that a machine is started with from now on.
-    pub fn settings(&mut self, peer: usize, settings: &[(&str, &str)]) {
+    pub(crate) fn settings(&mut self, peer: usize, settings: &[(&str, &str)]) {
         self.machines[peer].settings = settings
             .iter()
             .map(|(path, value)| (path.to_string(), value.to_string()))
@@ -151,7 +151,7 @@ impl World {
     }
 
     /// Switches a machine on.
-    pub fn start(&mut self, peer: usize) {
+    pub(crate) fn start(&mut self, peer: usize) {
         let seed = self.random.bytes();
         let (now_ms, life) = (self.now_ms, self.machines[peer].life + 1);
         let machine = &mut self.machines[peer];
@@ -175,7 +175,7 @@ impl World {
     }
 
     /// A machine loses power (or its process is killed); what its disk has confirmed stays.
-    pub fn crash(&mut self, peer: usize) {
+    pub(crate) fn crash(&mut self, peer: usize) {
         if self.machines[peer].node.take().is_none() {
             return;
         }
@@ -187,7 +187,7 @@ impl World {
     }
 
     /// A machine that is off gets an empty disk, and with it a new identity.
-    pub fn lose_disk(&mut self, peer: usize) {
+    pub(crate) fn lose_disk(&mut self, peer: usize) {
         assert!(
             self.machines[peer].node.is_none(),
             "disks are replaced while the power is off"
@@ -198,18 +198,18 @@ impl World {
     }
 
     /// A machine does nothing for a while (a paused VM); what arrives waits.
-    pub fn pause(&mut self, peer: usize, millis: u64) {
+    pub(crate) fn pause(&mut self, peer: usize, millis: u64) {
         self.machines[peer].paused_until_ms = self.now_ms + millis;
         self.note(peer, "pause");
     }
 
     /// Sets one direction between two machines; the number of machines stands for the phones.
-    pub fn link(&mut self, from: usize, to: usize, link: Link) {
+    pub(crate) fn link(&mut self, from: usize, to: usize, link: Link) {
         self.links.insert((from, to), link);
     }
 
     /// Sets every direction between machines.
-    pub fn link_all(&mut self, link: Link) {
+    pub(crate) fn link_all(&mut self, link: Link) {
         let count = self.machines.len();
         for from in 0..count {
             (0..count)
@@ -219,7 +219,7 @@ impl World {
     }
 
     /// Asks a machine something; the answer appears in [`World::answers`].
-    pub fn ask(&mut self, peer: usize, command: Command) -> RequestId {
+    pub(crate) fn ask(&mut self, peer: usize, command: Command) -> RequestId {
         self.requests_last += 1;
         let request = RequestId(self.requests_last);
         let actor = Actor {
@@ -240,7 +240,7 @@ impl World {
     }
 
     /// Sends a datagram from a phone to whoever listens at `to`.
-    pub fn phone_sends(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+    pub(crate) fn phone_sends(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         let Some(peer) = self.owner(to.ip()) else {
             return;
         };
@@ -260,7 +260,7 @@ impl World {
 
     /// Runs until nothing is due before `until_ms`; stops early when something for a phone or an
     /// asker has arrived. Says whether there is more to run.
-    pub fn run(&mut self, until_ms: u64) -> bool {
+    pub(crate) fn run(&mut self, until_ms: u64) -> bool {
         loop {
             if !self.answers.is_empty() || !self.phones.is_empty() {
                 return true;
@@ -284,12 +284,12 @@ impl World {
     }
 
     /// Everything that happened, for comparison with another run of the same seed.
-    pub fn log(&self) -> &[String] {
+    pub(crate) fn log(&self) -> &[String] {
         &self.log
     }
 
     /// A machine's clocks.
-    pub fn clocks(&self, peer: usize) -> (Instant, Wall) {
+    pub(crate) fn clocks(&self, peer: usize) -> (Instant, Wall) {
         let machine = &self.machines[peer];
         let wall = (EPOCH_MS + self.now_ms).saturating_add_signed(machine.skew_ms);
         (
@@ -299,7 +299,7 @@ impl World {
     }
 
     /// Adds a line to the log.
-    pub fn note(&mut self, peer: usize, text: &str) {
+    pub(crate) fn note(&mut self, peer: usize, text: &str) {
         self.log.push(format!("{:>9} {peer} {text}", self.now_ms));
     }
 

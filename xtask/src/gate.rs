@@ -34,32 +34,7 @@ pub fn run(quick: bool) -> Done<bool> {
     let mut score = Score::default();
 
     score.inner("set-up", || setup::setup(false));
-    score.step(&logs, "format", cargo().args(["fmt", "--all", "--check"]));
-    let mut clippy = cargo();
-    clippy.args([
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--test",
-        MACHINE_TESTS,
-    ]);
-    score.step(&logs, "clippy", clippy.args(["--", "--deny", "warnings"]));
-    let mut bare = cargo();
-    bare.args(["check", "--locked", "--package", "causeway-engine"]);
-    bare.args(["--target", "x86_64-unknown-none"]);
-    score.step(&logs, "engine without an operating system", &mut bare);
-    let mut documents = cargo();
-    documents.args([
-        "doc",
-        "--workspace",
-        "--locked",
-        "--no-deps",
-        "--document-private-items",
-    ]);
-    documents.env("RUSTDOCFLAGS", "--deny warnings");
-    score.step(&logs, "documents", &mut documents);
-
+    lints(&mut score, &logs);
     let mut units = cargo();
     units.args(["test", "--workspace", "--locked", "--lib", "--bins"]);
     score.step(&logs, "unit tests", &mut units);
@@ -97,6 +72,35 @@ pub fn run(quick: bool) -> Done<bool> {
     }
     println!("{} passed, {} failed", score.passed, score.failed);
     Ok(score.failed == 0)
+}
+
+/// Steps that read the source without running it.
+fn lints(score: &mut Score, logs: &Path) {
+    score.step(logs, "format", cargo().args(["fmt", "--all", "--check"]));
+    let mut clippy = cargo();
+    clippy.args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--test",
+        MACHINE_TESTS,
+    ]);
+    score.step(logs, "clippy", clippy.args(["--", "--deny", "warnings"]));
+    let mut bare = cargo();
+    bare.args(["check", "--locked", "--package", "causeway-engine"]);
+    bare.args(["--target", "x86_64-unknown-none"]);
+    score.step(logs, "engine without an operating system", &mut bare);
+    let mut documents = cargo();
+    documents.args([
+        "doc",
+        "--workspace",
+        "--locked",
+        "--no-deps",
+        "--document-private-items",
+    ]);
+    documents.env("RUSTDOCFLAGS", "--deny warnings");
+    score.step(logs, "documents", &mut documents);
 }
 
 /// Names of the tests below `tests/`, apart from those that boot machines.

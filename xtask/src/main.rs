@@ -1,4 +1,6 @@
-//! `cargo xtask COMMAND`: set-up, build, image, run, test, bench. This file only reads the arguments.
+//! `cargo xtask COMMAND`: set-up, build, image, run, test, bench.
+//!
+//! This file only reads the arguments.
 
 use std::path::Path;
 use std::process::ExitCode;
