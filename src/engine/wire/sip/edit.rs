@@ -32,9 +32,12 @@ impl<'a> Patch<'a> {
         }
     }
 
-    /// Replaces the Request-URI of a request.
+    /// Replaces the Request-URI of a request; a response has none and stays.
     pub fn request_uri(&mut self, uri: &[u8]) -> &mut Self {
-        self.replace(self.message.request_uri_range(), &[uri])
+        if self.message.is_request() {
+            self.replace(self.message.request_uri_range(), &[uri]);
+        }
+        self
     }
 
     /// Puts a header field before all others: later calls stand above earlier ones.

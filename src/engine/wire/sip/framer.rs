@@ -123,14 +123,10 @@ impl Framer {
         }
         let (end, searched) = header_end(rest, self.searched);
         self.searched = searched;
-        let Some(end) = end else {
-            let is_long = rest.len() > self.bytes_max;
-            return if is_long {
-                Err(FrameFault::TooLong)
-            } else {
-                Ok(None)
-            };
-        };
+        if end.unwrap_or(rest.len()) > self.bytes_max {
+            return Err(FrameFault::TooLong);
+        }
+        let Some(end) = end else { return Ok(None) };
         let length = content_length(&rest[..end]).ok_or(FrameFault::ContentLength)?;
         let whole = end.saturating_add(length);
         if whole > self.bytes_max {

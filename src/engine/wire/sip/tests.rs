@@ -330,6 +330,18 @@ fn a_stream_that_cannot_go_on_says_so() {
         Some(FrameFault::ContentLength)
     );
     assert_eq!(fault("A b SIP/2.0\r\nl: 5\r\n\r\n123"), None);
+    // Too long comes first, whether the end of the header is there already or not.
+    let long = std::format!("A b SIP/2.0\r\n{}\r\n", "a: b\r\n".repeat(400));
+    assert_eq!(fault(&long), Some(FrameFault::TooLong));
+    assert_eq!(fault("\x16\x03\x01"), Some(FrameFault::NotSip));
+}
+
+#[test]
+fn a_response_has_no_request_uri_to_replace() {
+    let response = parse("SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let mut patch = Patch::new(&response);
+    patch.request_uri(b"sip:a@b");
+    assert_eq!(patch.finish(), response.bytes());
 }
 
 /// Asks a message everything; nothing may panic.

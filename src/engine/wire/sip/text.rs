@@ -79,7 +79,7 @@ pub(super) const fn is_display_byte(byte: u8) -> bool {
 
 /// Whether a byte ends the value of a parameter.
 pub(super) const fn ends_param(byte: u8) -> bool {
-    matches!(byte, b';' | b',' | b'"') || is(byte, SPACE | CONTROL)
+    matches!(byte, b';' | b',' | b'"' | b'<' | b'>') || is(byte, SPACE | CONTROL)
 }
 
 /// Whether bytes are a host name, an IPv4 address or an IPv6 reference in brackets.
