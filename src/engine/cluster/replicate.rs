@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::time::Duration;
 
 use crate::base::ids::PeerId;
@@ -28,8 +28,8 @@ const RETRY: Duration = Duration::from_secs(5);
 pub(super) struct Replication {
     /// Subordinate: what is on its way to the disk.
     adopting: Option<(u64, Adoption)>,
-    /// Subordinate: why the disk refused it.
-    pub(super) disk_fault: Option<String>,
+    /// Subordinate: why replication cannot go on.
+    pub(super) fault: Option<String>,
     retry: Option<Instant>,
     /// Primary: saves that wait for a peer, and until when.
     waiting: BTreeMap<RevisionId, Instant>,
@@ -212,9 +212,12 @@ impl Cluster {
             }
             Message::Revisions(bytes) => {
                 if self.takes_from(place) {
-                    let bundle = postcard::from_bytes::<Bundle>(&bytes).ok();
-                    let adoption = bundle.and_then(|bundle| configuration.check(bundle).ok());
-                    self.adopt(configuration, adoption);
+                    match Bundle::decode(&bytes).and_then(|bundle| configuration.check(bundle)) {
+                        Ok(adoption) => self.adopt(adoption),
+                        Err(_) => {
+                            self.ask_primary(configuration, true);
+                        }
+                    }
                 }
             }
             Message::SnapshotPart { bytes, last } => {
@@ -226,10 +229,14 @@ impl Cluster {
                 if last {
                     let bytes = core::mem::take(parts);
                     if self.takes_from(place) {
-                        let snapshot = postcard::from_bytes::<Snapshot>(&bytes).ok();
-                        let adopt = |snapshot| configuration.check_snapshot(snapshot).ok();
-                        let adoption = snapshot.and_then(adopt);
-                        self.adopt(configuration, adoption);
+                        let snapshot = Snapshot::decode(&bytes);
+                        match snapshot.and_then(|whole| configuration.check_snapshot(whole)) {
+                            Ok(adoption) => self.adopt(adoption),
+                            Err(fault) => {
+                                let reason = format!("what the primary sends is refused: {fault}");
+                                self.replication_fault(now, reason);
+                            }
+                        }
                     }
                 }
             }
@@ -268,7 +275,7 @@ impl Cluster {
         if let Some((_, promise)) = self.promising.take_if(|(waiting, _)| *waiting == token) {
             match result {
                 Ok(()) => self.promised(configuration, promise),
-                Err(reason) => self.disk_fault(now, reason),
+                Err(reason) => self.disk_fault(now, &reason),
             }
         } else if let Some((_, adoption)) = self
             .replication
@@ -277,7 +284,7 @@ impl Cluster {
         {
             match result {
                 Ok(()) => {
-                    self.replication.disk_fault = None;
+                    self.replication.fault = None;
                     let writes = configuration.adopt(adoption);
                     self.persist_quietly(writes);
                     for place in 0..self.peers.len() {
@@ -285,7 +292,7 @@ impl Cluster {
                     }
                     self.ask_primary(configuration, false);
                 }
-                Err(reason) => self.disk_fault(now, reason),
+                Err(reason) => self.disk_fault(now, &reason),
             }
         }
     }
@@ -403,14 +410,10 @@ impl Cluster {
         self.peers[place].stands(Service::PeerConfiguration)
     }
 
-    fn adopt(&mut self, configuration: &Configuration, adoption: Option<Adoption>) {
+    fn adopt(&mut self, adoption: Adoption) {
         if self.replication.adopting.is_some() || self.replication.saving {
             return;
         }
-        let Some(adoption) = adoption else {
-            self.ask_primary(configuration, true);
-            return;
-        };
         let token = self.token();
         let writes = adoption.writes().to_vec();
         self.replication.adopting = Some((token, adoption));
@@ -437,7 +440,7 @@ impl Cluster {
         revisions.truncate(limits::REVISIONS_PER_FRAME);
         while !revisions.is_empty() {
             let bundle = configuration.bundle(&revisions);
-            let bytes = postcard::to_allocvec(&bundle).expect("plain data always encodes");
+            let bytes = bundle.encode();
             if bytes.len() < limits::PEER_FRAME_BYTES - 64 {
                 self.peers[place].feeding = true;
                 self.send(
@@ -457,8 +460,7 @@ impl Cluster {
         if !leads || self.peers[place].feeding || !self.peers[place].same_schema {
             return;
         }
-        let snapshot = configuration.snapshot();
-        let bytes = postcard::to_allocvec(&snapshot).expect("plain data always encodes");
+        let bytes = configuration.snapshot().encode();
         self.peers[place].feeding = true;
         let mut parts = bytes.chunks(limits::SNAPSHOT_PART_BYTES).peekable();
         while let Some(part) = parts.next() {
@@ -494,13 +496,20 @@ impl Cluster {
         }
     }
 
-    fn disk_fault(&mut self, now: Instant, reason: String) {
-        let text = format!("the cluster's configuration cannot be stored: {reason}");
-        self.actions.push_back(Action::Log {
-            level: log::Level::Error,
-            text,
-        });
-        self.replication.disk_fault = Some(reason.to_string());
+    fn disk_fault(&mut self, now: Instant, reason: &str) {
+        self.replication_fault(now, format!("the disk refuses the write: {reason}"));
+    }
+
+    /// Replication cannot go on as it is; the primary is asked again later, not at once.
+    fn replication_fault(&mut self, now: Instant, reason: String) {
+        if self.replication.fault.as_ref() != Some(&reason) {
+            let text = format!("configuration replication: {reason}");
+            self.actions.push_back(Action::Log {
+                level: log::Level::Error,
+                text,
+            });
+        }
+        self.replication.fault = Some(reason);
         self.replication.retry = Some(now + RETRY);
     }
 }

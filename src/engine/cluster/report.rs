@@ -88,9 +88,8 @@ impl Cluster {
             .flat_map(|peer| peer_conditions(now, peer))
             .collect();
         conditions.extend(self.primary_conditions(now, settings));
-        if let Some(reason) = &self.replication.disk_fault {
-            let detail = format!("the primary's configuration cannot be stored: {reason}");
-            let remedy = "Make room on the disk; replication goes on by itself.";
+        if let Some(detail) = self.replication.fault.clone() {
+            let remedy = "Mend what the text names; replication is tried again by itself.";
             conditions.push(warning(20_009, "Cluster replication error", detail, remedy));
         }
         if self.repairs > 0 {
