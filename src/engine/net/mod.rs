@@ -2,7 +2,7 @@
 //!
 //! [`Net`] compares what is wanted with what the kernel holds and asks the `system` role for the
 //! steps between. It never trusts that a step worked: it looks again. The firewall goes before the
-//! links, so no link is ever up without it. Start at [`Net::advance`].
+//! links, so no link is ever up without it. Start at `Net::advance`.
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
