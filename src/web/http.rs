@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use async_io::Timer;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
@@ -14,6 +14,9 @@ use crate::accounts::Token;
 
 /// Bytes of a form; the longest page has a few hundred fields.
 const FORM_BYTES: usize = 64 * 1024;
+
+/// Bytes of a form that is too long that are thrown away before the connection is closed.
+const DISCARDED_BYTES: usize = 1024 * 1024;
 
 /// Fields of a form or a query.
 const FIELDS: usize = 512;
@@ -104,16 +107,35 @@ async fn read_form(headers: &HeaderMap, body: Incoming) -> Result<Fields, Status
     if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let whole = async {
-        let body = Limited::new(body, FORM_BYTES).collect().await;
-        body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)
-    };
     let late = async {
         Timer::after(FORM_TIME).await;
         Err(StatusCode::REQUEST_TIMEOUT)
     };
-    let body = smol::future::or(whole, late).await?.to_bytes();
+    let body = smol::future::or(read_body(body), late).await?;
     Fields::parse(&body).ok_or(StatusCode::BAD_REQUEST)
+}
+
+/// Takes in a whole body. Of one that is too long some more is thrown away: a client that is cut
+/// off while it sends never sees the answer that says why.
+async fn read_body(mut body: Incoming) -> Result<Vec<u8>, StatusCode> {
+    let mut bytes = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length <= FORM_BYTES {
+            bytes.extend_from_slice(&data);
+        } else if length > DISCARDED_BYTES {
+            break;
+        }
+    }
+    if length > FORM_BYTES {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    Ok(bytes)
 }
 
 /// Whether the browser says that a page of this very site sent the request. Old browsers and

@@ -21,12 +21,11 @@ pub(super) fn span(time: Duration) -> String {
     }
 }
 
-/// A round trip: below ten milliseconds with a decimal.
+/// A round trip; beats are timed in whole milliseconds.
 pub(super) fn round_trip(time: Duration) -> String {
-    let micros = time.as_micros();
-    match micros {
-        0..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
-        _ => format!("{} ms", micros / 1_000),
+    match time.as_millis() {
+        0 => "< 1 ms".into(),
+        millis => format!("{millis} ms"),
     }
 }
 
@@ -157,7 +156,7 @@ mod tests {
         ] {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
-        assert_eq!(round_trip(Duration::from_micros(420)), "0.4 ms");
+        assert_eq!(round_trip(Duration::from_micros(420)), "< 1 ms");
         assert_eq!(round_trip(Duration::from_millis(84)), "84 ms");
         assert_eq!(count(1, "alarm"), "1 alarm");
         assert_eq!([7, 1_234, 48_211, 1_000_000].map(number).join(" "), {

@@ -161,7 +161,7 @@ fn parse(text: &str) -> Vec<Entry> {
             let (number, told) = title.split_once(' ').unwrap_or((title, ""));
             let entry = Entry {
                 number: number.parse().unwrap_or(0),
-                told: told.into(),
+                told: readable(told),
                 differences: Vec::new(),
             };
             entries.push((entry, Vec::new()));
@@ -174,6 +174,20 @@ fn parse(text: &str) -> Vec<Entry> {
         entry
     };
     entries.into_iter().map(whole).collect()
+}
+
+/// `(epoch 3) 2026-11-22T08:30:00Z admin by web` with its time as on every page. The epoch is how
+/// peers compare terms, not something to read.
+fn readable(told: &str) -> String {
+    let told = match told
+        .strip_prefix("(epoch ")
+        .and_then(|rest| rest.split_once(") "))
+    {
+        Some((_, rest)) => rest,
+        None => told,
+    };
+    let (time, rest) = told.split_once(' ').unwrap_or((told, ""));
+    format!("{} · {rest}", time.replace('T', " ").replace('Z', " UTC"))
 }
 
 /// Reads pairs of lines `- PATH: "VALUE"` and `+ PATH: "VALUE"`.
@@ -207,7 +221,7 @@ mod tests {
     use super::*;
 
     const TOLD: &str = "*r ConfigurationHistory Cluster:\n    \
-        Revision 2 (epoch 1) 2026-11-22T08:30:00Z admin from 192.0.2.7 by web: A note\n      \
+        Revision 2 (epoch 118079) 2026-11-22T08:30:00Z admin from 192.0.2.7 by web: A note\n      \
         - SIP UDP Port: \"5060\"\n      + SIP UDP Port: \"5070\"\n    \
         Revision 1 2026-11-22T08:00:00Z system by start\n      \
         - SystemUnit Name: \"\"\n      + SystemUnit Name: \"<b>\"\n*r/end\n";
@@ -217,7 +231,8 @@ mod tests {
         let entries = parse(TOLD);
         assert_eq!(entries.len(), 2);
         assert_eq!(entries[0].number, 2);
-        assert!(entries[0].told.ends_with("by web: A note"));
+        let told = "2026-11-22 08:30:00 UTC · admin from 192.0.2.7 by web: A note";
+        assert_eq!(entries[0].told, told);
         let expected = Difference {
             path: "SIP UDP Port".into(),
             before: "5060".into(),

@@ -114,7 +114,7 @@ fn system(status: &Status) -> Markup {
     let place = match (status.cluster.own, status.cluster.primary) {
         (Some(own), Some(primary)) if own == primary => format!("Peer {own}, primary"),
         (Some(own), _) => format!("Peer {own}"),
-        (None, _) => "None".into(),
+        (None, _) => "On its own".into(),
     };
     html! {
         div.head { h2 #system-title { "System" } }
@@ -123,7 +123,7 @@ fn system(status: &Status) -> Markup {
             dt { "Version" } dd { (system.version) }
             dt { "Up for" } dd { (words::span(system.uptime)) }
             dt { "Time" } dd { (words::time(system.time)) }
-            dt { "Place in the cluster" } dd { (place) }
+            dt { "Cluster" } dd { (place) }
             dt { "Serial number" } dd.code { (system.id) }
         }
     }
