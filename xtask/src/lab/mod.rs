@@ -19,7 +19,7 @@ use crate::tools::{Context as _, Done, folder, target};
 
 /// An empty folder for sockets, disks and transcripts of one run.
 ///
-/// The path of a socket has 107 bytes at most, so sockets lie elsewhere: see `guest`.
+/// The path of a socket has 107 bytes at most, so sockets lie elsewhere: see [`Sockets`].
 pub fn scratch(name: &str) -> Done<PathBuf> {
     let path = target().join("lab").join(name);
     if path.exists() {
