@@ -136,12 +136,12 @@ pub fn store_changes(changes: &[Change]) -> Vec<StoredChange> {
 }
 
 /// Stored changes of items that this version knows.
+///
+/// A path counts only as it is printed: another spelling, stored again, would change the hash.
 pub fn open_changes(changes: Vec<StoredChange>) -> Vec<Change> {
-    let open = |(path, value): StoredChange| {
-        Some(Change {
-            path: Path::parse(&path).ok()?,
-            value,
-        })
+    let open = |(text, value): StoredChange| {
+        let path = Path::parse(&text).ok()?;
+        (path.to_string() == text).then_some(Change { path, value })
     };
     changes.into_iter().filter_map(open).collect()
 }
