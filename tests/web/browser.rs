@@ -8,6 +8,9 @@ use std::process::{Child, Command, Stdio};
 
 use crate::gateway::{Gateway, PASSWORD, PATIENCE, folder, free_port, wait_for};
 
+/// What WebDriver calls the reference to an element in its answers (W3C WebDriver, 11).
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
 /// A browser with one window; ended when dropped.
 struct Browser {
     driver: Child,
@@ -107,15 +110,24 @@ impl Browser {
         let selector = selector.replace('"', "\\\"");
         let wanted = format!("{{\"using\":\"css selector\",\"value\":\"{selector}\"}}");
         let answer = self.call("/element", &wanted);
-        string(&answer, "element-6066-11e4-a52e-4f735466cecf")
-            .unwrap_or_else(|| panic!("no {selector}: {answer}"))
+        string(&answer, ELEMENT).unwrap_or_else(|| panic!("no {selector}: {answer}"))
     }
 
-    /// What a person reads on the page.
+    /// What a person reads on the page; nothing while one page gives way to the next.
     fn text(&self) -> String {
-        let body = self.find("body");
-        let path = format!("/session/{}/element/{body}/text", self.session);
-        string(&self.exchange("GET", &path, ""), "value").unwrap_or_default()
+        let session = &self.session;
+        let wanted = "{\"using\":\"css selector\",\"value\":\"body\"}";
+        let found = self.exchange("POST", &format!("/session/{session}/element"), wanted);
+        let Some(body) = string(&found, ELEMENT) else {
+            return String::new();
+        };
+        let text = self.exchange(
+            "GET",
+            &format!("/session/{session}/element/{body}/text"),
+            "",
+        );
+        let text = (!text.contains("\"error\":")).then(|| string(&text, "value"));
+        text.flatten().unwrap_or_default()
     }
 
     /// What the driver computes in the page.
