@@ -3,6 +3,7 @@
 use super::address::NameAddr;
 use super::header::{Header, Method};
 use super::message::{Fault, Message};
+use super::params::{has_gap, split_list};
 use super::text;
 use super::uri::Uri;
 use super::via::Via;
@@ -48,15 +49,15 @@ impl Message {
     }
 
     fn unreadable(&self) -> Option<Fault> {
-        let mut vias = 0;
-        for via in self.values(Header::Via) {
-            vias += 1;
-            if Via::parse(via).is_none_or(|via| !via.is_version_2()) {
+        for vias in self.headers(Header::Via) {
+            let is_wrong = |via: &&[u8]| Via::parse(via).is_none_or(|via| !via.is_version_2());
+            let wrong = match has_gap(vias) {
+                true => Some(vias),
+                false => split_list(vias).find(is_wrong),
+            };
+            if let Some(via) = wrong {
                 return self.bad(Header::Via, via, "Malformed Via");
             }
-        }
-        if vias == 0 {
-            return self.bad(Header::Via, b"", "Malformed Via");
         }
         for (header, reason) in [
             (Header::From, "Malformed From"),

@@ -100,6 +100,21 @@ impl<'a> Iterator for ParamsIter<'a> {
     }
 }
 
+/// Whether a list has no elements, or an empty one.
+pub(super) fn has_gap(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    loop {
+        let end = find(rest, b',', 0);
+        if trim(&rest[..end.unwrap_or(rest.len())]).is_empty() {
+            return true;
+        }
+        match end {
+            Some(end) => rest = &rest[end + 1..],
+            None => return false,
+        }
+    }
+}
+
 /// The elements of a comma-separated list, trimmed; commas inside quotation marks and angle
 /// brackets do not count. Empty elements are left out.
 pub fn split_list(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -147,6 +162,10 @@ mod tests {
         assert_eq!(split(b" \r\n "), Vec::<&[u8]>::new());
         assert_eq!(split(b" a ,\r\n b\t"), [b"a", b"b"]);
         assert_eq!(split(b"a,,b,"), [b"a", b"b"]);
+        for gap in [&b"a,,b"[..], b"a,", b",a", b"", b" , a"] {
+            assert!(has_gap(gap), "{}", gap.escape_ascii());
+        }
+        assert!(!has_gap(b"a, \",,\" <,,>"));
         assert_eq!(
             split(b"\"x,\\\",\" <a,b>, c"),
             [&b"\"x,\\\",\" <a,b>"[..], b"c"]
