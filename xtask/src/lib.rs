@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod binary;
+mod buildroot;
 pub mod gate;
 pub mod image;
 pub mod lab;

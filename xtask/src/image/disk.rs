@@ -40,6 +40,11 @@ impl Partition {
         byte(self.first)..byte(self.first + self.sectors)
     }
 
+    /// Its own GUID.
+    pub fn guid(&self) -> &str {
+        &self.guid
+    }
+
     /// Size in bytes.
     pub fn bytes(&self) -> usize {
         self.range().len()
