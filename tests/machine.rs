@@ -8,10 +8,13 @@
 //! sends SIGKILL to every process but process 1. The power button is the emulator's, too.
 #![allow(clippy::unwrap_used)]
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use xtask::demonstration::{self, DOMAIN, Tale};
 use xtask::image::grub;
-use xtask::lab::guest::{Guest, Machine, PATIENCE, Plug, Start, Terminal};
+use xtask::lab::appliance::Appliance;
+use xtask::lab::guest::{Guest, Machine, PATIENCE, Plug, Start};
 use xtask::lab::switch::Switch;
 use xtask::lab::{self, Sockets, disk};
 
@@ -44,7 +47,7 @@ impl Bench {
             sockets: self.sockets.path().to_owned(),
             arguments: String::new(),
             kvm: false,
-            terminal: Terminal::Program,
+            shown: false,
         }
     }
 }
@@ -75,12 +78,32 @@ fn press_power_button(guest: &mut Guest) {
 }
 
 #[test]
-fn the_disk_boots_by_bios_and_the_power_button_ends_it_in_good_order() {
+fn the_disk_boots_by_bios_is_set_up_at_its_console_and_keeps_what_was_saved() {
     let bench = Bench::new("machine-bios");
-    let mut guest = bench.machine("bios", 1, Start::Bios).start().unwrap();
-    guest.console.expect("starting slot A", PATIENCE).unwrap();
-    expect_roles(&mut guest);
-    press_power_button(&mut guest);
+    let machine = bench.machine("bios", 1, Start::Bios);
+    let mut appliance = Appliance {
+        guest: machine.start().unwrap(),
+    };
+    let console = &mut appliance.guest.console;
+    console.expect("starting slot A", PATIENCE).unwrap();
+    let address = Ipv4Addr::new(10, 0, 2, 11);
+    appliance.set_up(address, "peer1", DOMAIN).unwrap();
+    appliance.log_in().unwrap();
+    let network = appliance.status("NetworkInterface").unwrap();
+    assert!(network.contains("10.0.2.11"), "{network}");
+    appliance.set(&[("SIP Domain 1 Name", DOMAIN)]).unwrap();
+    appliance.guest.console.line("xCommand Boot").unwrap();
+    // A reboot ends the emulator.
+    assert!(appliance.guest.off(PATIENCE).unwrap().success());
+
+    let mut appliance = Appliance {
+        guest: machine.start().unwrap(),
+    };
+    appliance.log_in().unwrap();
+    assert_eq!(appliance.setting("SIP Domain 1 Name").unwrap(), DOMAIN);
+    let address = appliance.setting("Ethernet 1 IP V4 Address").unwrap();
+    assert_eq!(address, "10.0.2.11");
+    appliance.power_off().unwrap();
 }
 
 #[test]
@@ -89,7 +112,31 @@ fn the_disk_boots_by_uefi_and_the_power_button_ends_it_in_good_order() {
     let mut guest = bench.machine("uefi", 1, Start::Uefi).start().unwrap();
     guest.console.expect("starting slot A", PATIENCE).unwrap();
     expect_roles(&mut guest);
+    let question = "New password of admin: ";
+    guest.console.expect(question, PATIENCE).unwrap();
     press_power_button(&mut guest);
+}
+
+#[test]
+fn two_appliances_form_a_cluster_and_carry_a_call() {
+    let bench = Bench::new("machine-pair");
+    let tale = Tale::begin();
+    let mut appliances: Vec<_> = (1..=2)
+        .map(|number| {
+            let machine = bench.machine(&format!("peer{number}"), number, Start::Direct);
+            Appliance {
+                guest: machine.start().unwrap(),
+            }
+        })
+        .collect();
+    for (number, appliance) in (1..).zip(&mut appliances) {
+        demonstration::first_boot(&tale, number, appliance).unwrap();
+    }
+    demonstration::form(&tale, &mut appliances).unwrap();
+    demonstration::call(&tale, &bench.lan, &mut appliances).unwrap();
+    for appliance in &mut appliances {
+        appliance.power_off().unwrap();
+    }
 }
 
 #[test]

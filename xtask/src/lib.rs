@@ -6,9 +6,11 @@
 pub mod bench;
 pub mod binary;
 mod buildroot;
+pub mod demonstration;
 pub mod gate;
 pub mod image;
 pub mod lab;
 pub mod licences;
+pub mod run;
 pub mod setup;
 pub mod tools;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use xtask::tools::{Done, fault};
-use xtask::{bench, binary, gate, image, setup};
+use xtask::{bench, binary, gate, image, run, setup};
 
 const HELP: &str = "\
 cargo xtask COMMAND: everything around the product
@@ -16,6 +16,11 @@ cargo xtask COMMAND: everything around the product
   image [--binary FILE]
                     build, then make the disk image target/image/causeway.img;
                     --binary takes a program made elsewhere instead of building
+  run [--peers N] [--bios | --uefi] [--keep] [--kvm]
+                    boot the image in QEMU: at a terminal with the serial console on it and pages
+                    and SIP on loopback; without one, two appliances form a cluster and carry a
+                    call. --bios and --uefi start from the disk, --keep goes on with the disks of
+                    the last run, --kvm is for hosts whose KVM is known to work
   test [--quick]    everything that must hold, in order; --quick boots no machines
   ci                the same as test
   bench [sip] [--bench FILE]
@@ -35,6 +40,7 @@ fn main() -> ExitCode {
         ["build"] => build(),
         ["image"] => build().and_then(|()| make_image(&binary::path())),
         ["image", "--binary", file] => make_image(Path::new(file)),
+        ["run", ref rest @ ..] => run::Options::read(rest).and_then(|options| run::run(&options)),
         ["test" | "ci"] => test(false),
         ["test" | "ci", "--quick"] => test(true),
         ["bench"] => bench::run(false, None),

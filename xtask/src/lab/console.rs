@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ pub struct Console {
 struct Heard {
     transcript: Mutex<Transcript>,
     changed: Condvar,
+    shown: AtomicBool,
 }
 
 #[derive(Default)]
@@ -33,18 +35,19 @@ struct Transcript {
 }
 
 impl Console {
-    /// Listens to `reader`; everything said goes to the file `log` too, and to our own standard
-    /// output if asked.
+    /// Listens to `reader`; everything said goes to the file `log` too, and while `shown` to our
+    /// own standard output.
     pub fn new(
         writer: Box<dyn Write + Send>,
         reader: Box<dyn Read + Send>,
         log: &Path,
-        echo: bool,
+        shown: bool,
     ) -> Done<Self> {
         let log = File::create(log).context(log.display())?;
         let heard = Arc::new(Heard::default());
+        heard.shown.store(shown, Ordering::Relaxed);
         let listener = Arc::clone(&heard);
-        thread::spawn(move || listener.listen(reader, log, echo));
+        thread::spawn(move || listener.listen(reader, log));
         Ok(Self {
             writer,
             heard,
@@ -54,11 +57,18 @@ impl Console {
 
     /// Types a line.
     pub fn line(&mut self, text: &str) -> Done {
-        let line = format!("{text}\r");
-        self.writer
-            .write_all(line.as_bytes())
-            .and_then(|()| self.writer.flush())
-            .context("console")
+        self.keys(format!("{text}\r").as_bytes())
+    }
+
+    /// Types keys.
+    pub fn keys(&mut self, keys: &[u8]) -> Done {
+        let typed = self.writer.write_all(keys);
+        typed.and_then(|()| self.writer.flush()).context("console")
+    }
+
+    /// From now on what it says is shown on our standard output, or not.
+    pub fn show(&self, shown: bool) {
+        self.heard.shown.store(shown, Ordering::Relaxed);
     }
 
     /// Waits until one of the texts has been said, and gives its index and all that was said up to
@@ -138,7 +148,7 @@ impl Heard {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listen(&self, mut reader: Box<dyn Read + Send>, mut log: File, echo: bool) {
+    fn listen(&self, mut reader: Box<dyn Read + Send>, mut log: File) {
         let mut plain = Plain::default();
         let mut bytes = [0; 4096];
         loop {
@@ -148,7 +158,7 @@ impl Heard {
             };
             // The transcript in memory is what counts; the file is for people.
             let _ = log.write_all(&bytes[..length]);
-            if echo {
+            if self.shown.load(Ordering::Relaxed) {
                 let mut out = std::io::stdout().lock();
                 let _ = out.write_all(&bytes[..length]).and_then(|()| out.flush());
             }

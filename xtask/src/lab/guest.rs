@@ -1,6 +1,7 @@
 //! One emulated machine. Emulated in software always: a `/dev/kvm` that opens may still hang.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -70,19 +71,8 @@ pub struct Machine {
     pub arguments: String,
     /// Whether KVM may be used. It must be known to work here.
     pub kvm: bool,
-    /// What becomes of the serial port.
-    pub terminal: Terminal,
-}
-
-/// Who is at the serial port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Terminal {
-    /// This program, through [`Guest::console`].
-    Program,
-    /// This program, and its user may read along.
-    Shown,
-    /// The user, at our own terminal.
-    User,
+    /// Whether what its serial console says goes to our standard output.
+    pub shown: bool,
 }
 
 /// A running machine; ended when dropped.
@@ -90,7 +80,8 @@ pub struct Guest {
     child: Child,
     name: String,
     monitor: PathBuf,
-    /// Its serial console. With [`Terminal::User`] it says nothing.
+    errors: PathBuf,
+    /// Its serial console.
     pub console: Console,
 }
 
@@ -98,32 +89,23 @@ impl Machine {
     /// Switches it on.
     pub fn start(&self) -> Done<Guest> {
         let mut command = self.command()?;
-        let user = self.terminal == Terminal::User;
-        if !user {
-            command.stdin(Stdio::piped()).stdout(Stdio::piped());
-            let errors = self.folder.join(format!("{}.qemu", self.name));
-            let errors = std::fs::File::create(&errors).context(errors.display())?;
-            command.stderr(errors);
-        }
-        let mut child = command.spawn().context("qemu-system-x86_64")?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let errors = self.folder.join(format!("{}.qemu", self.name));
+        let file = File::create(&errors).context(errors.display())?;
+        let mut child = command.stderr(file).spawn().context("qemu-system-x86_64")?;
         let log = self.folder.join(format!("{}.log", self.name));
         let console = match (child.stdin.take(), child.stdout.take()) {
             (Some(input), Some(output)) => {
-                let shown = self.terminal == Terminal::Shown;
-                Console::new(Box::new(input), Box::new(output), &log, shown)
+                Console::new(Box::new(input), Box::new(output), &log, self.shown)
             }
-            _ => Console::new(
-                Box::new(std::io::sink()),
-                Box::new(std::io::empty()),
-                &log,
-                false,
-            ),
+            _ => fault("the emulator has no console"),
         };
         match console {
             Ok(console) => Ok(Guest {
                 child,
                 name: self.name.clone(),
                 monitor: self.monitor(),
+                errors,
                 console,
             }),
             Err(reason) => {
@@ -161,13 +143,7 @@ impl Machine {
             ])
             .args(["-display", "none", "-vga", "std", "-no-reboot"])
             .args(["-device", "virtio-rng-pci", "-device", "i6300esb"]);
-        // Without this a signal key at our terminal would end the emulator, not reach the guest.
-        let signals = if self.terminal == Terminal::User {
-            "off"
-        } else {
-            "on"
-        };
-        command.args(["-chardev", &format!("stdio,id=serial,signal={signals}")]);
+        command.args(["-chardev", "stdio,id=serial,signal=off"]);
         command.args(["-serial", "chardev:serial"]);
         let monitor = format!("unix:{},server=on,wait=off", quoted(&self.monitor()));
         command.args(["-monitor", &monitor]);
@@ -272,6 +248,16 @@ fn quoted(path: &Path) -> String {
 }
 
 impl Guest {
+    /// Whether it still runs.
+    pub fn is_on(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_none())
+    }
+
+    /// What the emulator complained of.
+    pub fn complaints(&self) -> String {
+        std::fs::read_to_string(&self.errors).unwrap_or_default()
+    }
+
     /// Waits until it has switched itself off.
     pub fn off(&mut self, within: Duration) -> Done<ExitStatus> {
         let deadline = Instant::now() + within;

@@ -1,10 +1,12 @@
 //! Whole appliances in emulated machines, wired together in this process.
 //!
-//! [`guest`] starts one from the image and talks to it over its serial port. [`switch`] is the
+//! [`guest`] starts one from the image and talks to it over its serial port, [`appliance`] as its
+//! administrator does. [`switch`] is the
 //! cable and the switch between several: it sees every frame, so a test may cut a line.
 //! [`host`] is a small host on such a switch, and [`phone`] a SIP phone on that host.
 //! Nothing here needs root, and only loopback and files of the user's own are touched.
 
+pub mod appliance;
 pub mod console;
 pub mod disk;
 pub mod guest;
