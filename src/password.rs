@@ -37,12 +37,25 @@ pub(crate) async fn ensure(
             println!("password of {}: {password}", accounts::ADMINISTRATOR);
             Ok(())
         }
-        Err(refusal) if given_by_hand => Err(told(&refusal)),
+        Err(refusal) if given_by_hand && !is_subordinate(&asker).await => Err(told(&refusal)),
         Err(refusal) => {
             // A subordinate gets the password from its primary.
-            log::warn!("no administrator's password was made: {}", told(&refusal));
+            log::warn!(
+                "the administrator's password is not set here: {}",
+                told(&refusal)
+            );
             Ok(())
         }
+    }
+}
+
+async fn is_subordinate(asker: &Asker) -> bool {
+    match asker.ask(actor(), Command::Status).await {
+        Ok(Answer::Status(status)) => {
+            let cluster = status.cluster;
+            cluster.own.is_some() && cluster.own != cluster.primary
+        }
+        Ok(_) | Err(_) => false,
     }
 }
 

@@ -398,6 +398,10 @@ impl Pair {
     }
 
     fn start(&self, index: usize) -> Gateway {
+        self.start_with(index, &[])
+    }
+
+    fn start_with(&self, index: usize, more: &[&str]) -> Gateway {
         let mut command = Command::new(CAUSEWAY);
         command
             .arg("run")
@@ -415,7 +419,7 @@ impl Pair {
         ] {
             command.args(["--set", setting]);
         }
-        command.stderr(Stdio::null());
+        command.args(more).stderr(Stdio::null());
         Gateway::spawn(command)
     }
 
@@ -485,6 +489,48 @@ fn two_peers_find_each_other_share_and_survive() {
         pair.wait(index, "Database: Active");
     }
     pair.wait(0, "SharedItems: 1");
+}
+
+/// One file of settings and one of the password serve every peer: a subordinate takes from them
+/// what is its own, and says what it leaves to its primary.
+#[test]
+fn the_same_settings_and_password_do_for_every_peer() {
+    let pair = Pair::new();
+    let file = |name: &str, text: &str| {
+        let path = pair.data[0].path().join(name);
+        fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let password = file("password", "correct horse battery\n");
+    let settings = file(
+        "settings",
+        "xConfiguration SIP Advanced SipMaxSize: \"20000\"\nxConfiguration TimeZone Name: \"Europe/Oslo\"\n",
+    );
+    let more = ["--admin-password-file", &password, "--config", &settings];
+    let (_first, second) = (pair.start_with(0, &more), pair.start_with(1, &more));
+    for index in 0..2 {
+        pair.wait(index, "Database: Active");
+    }
+    done(
+        &pair.data[0],
+        "xConfiguration SIP Advanced SipMaxSize: \"30000\"",
+    );
+    assert_eq!(second.stop(), Some(0));
+
+    file(
+        "settings",
+        "xConfiguration SIP Advanced SipMaxSize: \"20000\"\nxConfiguration TimeZone Name: \"Europe/Rome\"\n",
+    );
+    let _second = pair.start_with(1, &more);
+    pair.wait(1, "Database: Active");
+    let read = |path: &str| done(&pair.data[1], &format!("xConfiguration {path}"));
+    assert!(read("TimeZone Name").contains("Europe/Rome"));
+    assert!(read("SIP Advanced SipMaxSize").contains("\"30000\""));
+    let alarms = done(&pair.data[1], "xStatus Alarm");
+    assert!(
+        alarms.contains("change it on the primary (127.0.0.1): SIP Advanced SipMaxSize"),
+        "{alarms}"
+    );
 }
 
 /// On the appliance `init` asks whether the loop is alive: `Ping(7)` is answered by `Pong(7)`; and

@@ -91,7 +91,10 @@ impl Cluster {
                     .map_or(0, |primary| usize::from(primary.number()));
                 let address = settings.peers.get(place.wrapping_sub(1));
                 let address = address.map_or("none", String::as_str);
-                Err(format!("the primary ({address}) has not been met yet"))
+                Err(format!(
+                    "this is to be a subordinate peer: change it on the primary ({address}), \
+                     which has not been met yet"
+                ))
             }
         }
     }

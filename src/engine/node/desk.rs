@@ -1,7 +1,7 @@
 //! Administrators' commands: each is answered exactly once.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::admin::line::{self, Outcome};
@@ -10,7 +10,7 @@ use crate::base::ids::RequestId;
 use crate::base::time::{Instant, Wall};
 use crate::cluster::Replicated;
 use crate::config::path::Path;
-use crate::config::revision::Author;
+use crate::config::revision::{Author, Revision};
 use crate::config::schema::Scope;
 use crate::io::Action;
 use crate::net::machine::MachineRequest;
@@ -163,12 +163,22 @@ impl Node {
         };
         let may = self.cluster.may_change();
         let epoch = may.as_ref().copied().unwrap_or(0);
-        let prepared = self
-            .configuration
-            .prepare(&changes, &author, &note, wall, epoch, &mut self.random)
-            .map_err(|reasons| Refusal { reasons })?;
-        if prepared.revision(Scope::Cluster).is_some() {
-            may.map_err(Refusal::because)?;
+        let mut prepare = |changes: &[(String, String)]| {
+            let configuration = &self.configuration;
+            let random = &mut self.random;
+            configuration
+                .prepare(changes, &author, &note, wall, epoch, random)
+                .map_err(|reasons| Refusal { reasons })
+        };
+        let mut prepared = prepare(&changes)?;
+        if let (Some(revision), Err(reason)) = (prepared.revision(Scope::Cluster), may) {
+            let refusal = Refusal::because(format!("{reason}: {}", shared(revision)));
+            if request.is_some() {
+                return Err(refusal);
+            }
+            // One file of settings serves every peer: what is this peer's own takes effect.
+            prepared = prepare(&own(changes))?;
+            self.fault_of_start(&refusal);
         }
         let writes = prepared.writes();
         if writes.is_empty() {
@@ -184,28 +194,28 @@ impl Node {
 
     fn refuse_save(&mut self, now: Instant, request: Option<RequestId>, refusal: Refusal) {
         if request.is_none() {
-            let reasons = refusal.reasons.iter();
-            self.faults
-                .extend(reasons.map(|reason| format!("settings of the start: {reason}")));
+            self.fault_of_start(&refusal);
             self.alarms_due = now;
         }
         self.answer(request, Err(refusal));
     }
 
+    /// Settings that were given at start do not take effect.
+    fn fault_of_start(&mut self, refusal: &Refusal) {
+        for reason in &refusal.reasons {
+            let text = format!("settings of the start are refused: {reason}");
+            self.faults.push(text.clone());
+            self.actions.push_back(Action::Log {
+                level: log::Level::Error,
+                text,
+            });
+        }
+    }
+
     fn answer(&mut self, request: Option<RequestId>, answer: Result<Answer, Refusal>) {
         self.starting &= request.is_some();
-        match (request, answer) {
-            (Some(request), answer) => self.actions.push_back(Action::Answer { request, answer }),
-            (None, Err(refusal)) => {
-                for reason in refusal.reasons {
-                    let text = format!("settings of the start are refused: {reason}");
-                    self.actions.push_back(Action::Log {
-                        level: log::Level::Error,
-                        text,
-                    });
-                }
-            }
-            (None, Ok(_)) => {}
+        if let Some(request) = request {
+            self.actions.push_back(Action::Answer { request, answer });
         }
     }
 
@@ -243,4 +253,27 @@ impl Node {
             (count, _) => Ok(Answer::Text(format!("{count} registrations are ended.\n"))),
         }
     }
+}
+
+/// The changes of items that are this peer's own.
+fn own(mut changes: Vec<(String, String)>) -> Vec<(String, String)> {
+    changes
+        .retain(|(path, _)| Path::parse(path).is_ok_and(|path| path.item().scope == Scope::Peer));
+    changes
+}
+
+/// The items that a change shares with the cluster, for a person who may not change them here.
+fn shared(revision: &Revision) -> String {
+    const NAMED_MAX: usize = 5;
+    let (changes, more) = revision
+        .changes
+        .split_at(revision.changes.len().min(NAMED_MAX));
+    let mut names: Vec<String> = changes
+        .iter()
+        .map(|change| change.path.to_string())
+        .collect();
+    if !more.is_empty() {
+        names.push(format!("{} more", more.len()));
+    }
+    names.join(", ")
 }
