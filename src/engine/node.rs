@@ -264,6 +264,7 @@ impl Node {
     /// Carries on whatever the last input set off, until nothing moves any more.
     fn settle(&mut self, now: Instant, wall: Wall) {
         self.next_save(now, wall);
+        self.cluster.share_soon(now, &self.directory);
         self.carry_actions();
         if !self.starting && self.told != Some(self.configuration.generation()) {
             self.told = Some(self.configuration.generation());

@@ -204,6 +204,21 @@ impl Cluster {
         self.send(caller, outgoing);
     }
 
+    /// A phone registers under another name.
+    pub(crate) fn rename(&mut self, phone: usize, user: &str) {
+        self.phones[phone].user = user.into();
+        let outgoing = self.phones[phone].register(self.world.now_ms);
+        self.send(phone, outgoing);
+    }
+
+    /// Whether a peer could reach this address of record.
+    pub(crate) fn knows(&self, peer: usize, aor: &str) -> bool {
+        let (now, _) = self.world.clocks(peer);
+        let node = self.world.machines[peer].node.as_ref();
+        let directory = node.expect("it is on").directory();
+        directory.bindings(aor, now).next().is_some()
+    }
+
     /// A fault or an action of the operator, chosen by chance.
     pub(crate) fn mischief(&mut self) {
         let count = self.world.machines.len();

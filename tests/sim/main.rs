@@ -6,6 +6,7 @@
 mod check;
 mod cluster;
 mod disk;
+mod figures;
 mod link;
 mod phone;
 mod world;

@@ -231,7 +231,6 @@ impl Cluster {
                 self.written(now, configuration, token, result);
             }
         }
-        self.share_soon(now, directory);
     }
 
     /// Dials, beats, compares, gives up: whatever is due.
@@ -257,7 +256,6 @@ impl Cluster {
             self.share(now, directory);
         }
         self.replication_timeout(now, configuration);
-        self.share_soon(now, directory);
         self.timers.expected = self.poll_timeout();
     }
 

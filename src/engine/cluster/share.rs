@@ -81,8 +81,8 @@ impl Cluster {
         true
     }
 
-    /// Wakes up soon if a peer lacks some of our items.
-    pub(super) fn share_soon(&mut self, now: Instant, directory: &Directory) {
+    /// Wakes up soon if a peer lacks some of our items. To be called whenever they may have changed.
+    pub fn share_soon(&mut self, now: Instant, directory: &Directory) {
         let newest = directory.own_held().sequence;
         let lacks = |peer: &super::Peer| {
             peer.items_whole.is_some() || peer.items_sent.is_some_and(|sent| sent < newest)
