@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use async_io::Timer;
-use causeway_engine::admin::{Actor, Answer, Command, Refusal};
+use causeway_engine::admin::{Answer, Refusal};
 use causeway_engine::base::ids::RequestId;
 use causeway_engine::base::limits;
 use causeway_engine::base::time::Instant;
@@ -127,8 +127,8 @@ struct Gateway {
     /// Who waits for an answer of the node.
     waiting: HashMap<RequestId, Sender<Reply>>,
     next_request: u64,
-    /// The loop's own question for the log level, under way.
-    log_level: Option<RequestId>,
+    /// Generation of the configuration that the log level was taken from.
+    log_level_of: Option<u64>,
     /// What is known at once and waits to be told to the node.
     answers: VecDeque<Input>,
     ready: Ready,
@@ -202,7 +202,7 @@ impl Gateway {
             questions,
             waiting: HashMap::new(),
             next_request: 1,
-            log_level: None,
+            log_level_of: None,
             answers: VecDeque::new(),
             ready: Ready::default(),
         })
@@ -212,7 +212,6 @@ impl Gateway {
     async fn run(mut self, events: Receiver<Event>) -> Result<(), String> {
         let mut timer = Timer::never();
         let mut armed = None;
-        self.ask_log_level();
         let stopped = loop {
             self.perform_all();
             let blocked = self.flush();
@@ -354,6 +353,7 @@ impl Gateway {
             self.ready.listening(*listener, result);
         }
         self.node.handle(self.now(), wall(), input);
+        self.follow_log_level();
         self.perform_all();
     }
 
@@ -411,39 +411,21 @@ impl Gateway {
     }
 
     fn answer(&mut self, request: RequestId, answer: Result<Answer, Refusal>) {
-        if self.log_level == Some(request) {
-            self.log_level = None;
-            if let Ok(Answer::Value(text) | Answer::Text(text)) = answer {
-                logging::set_level_named(&text);
-            }
-            return;
-        }
-        let changed = matches!(answer, Ok(Answer::Saved { .. } | Answer::Text(_)));
         if let Some(reply) = self.waiting.remove(&request) {
             // Whoever asked may have gone away.
             let _ = reply.try_send(answer);
         }
-        if changed {
-            self.ask_log_level();
-        }
     }
 
-    /// The level is an item like any other; after each change it may be another.
-    fn ask_log_level(&mut self) {
-        if self.log_level.is_some() {
-            return;
+    /// The level is an item like any other: it follows the configuration in effect, whoever
+    /// changed it.
+    fn follow_log_level(&mut self) {
+        let configuration = self.node.configuration();
+        let generation = Some(configuration.generation());
+        if self.log_level_of != generation {
+            self.log_level_of = generation;
+            logging::set_level_named(configuration.tree().text(LOG_LEVEL_ITEM));
         }
-        let request = self.next_request();
-        self.log_level = Some(request);
-        self.answers.push_back(Input::Command {
-            request,
-            actor: Actor {
-                name: "system".into(),
-                address: None,
-                face: "start",
-            },
-            command: Command::Value(LOG_LEVEL_ITEM.into()),
-        });
     }
 
     fn flush(&mut self) -> bool {

@@ -19,7 +19,7 @@ use core::time::Duration;
 
 use crate::admin::Actor;
 use crate::alarm::{Alarms, Event};
-use crate::base::ids::{Incarnation, PeerId, StreamId, StreamIds};
+use crate::base::ids::{BatchId, Incarnation, PeerId, StreamId, StreamIds};
 use crate::base::random::Random;
 use crate::base::socket::Service;
 use crate::base::store::Record;
@@ -66,6 +66,8 @@ pub struct Node {
     /// Where services listen while no LAN has an address.
     otherwise: IpAddr,
     faults: Vec<String>,
+    /// Why the newest write did not reach the disk; `None` once one has.
+    disk_fault: Option<String>,
     random: Random,
     configuration: Configuration,
     /// Generation of the configuration that the engines were told of last.
@@ -126,6 +128,7 @@ impl Node {
             version: boot.version,
             otherwise,
             faults: boot.faults.into_iter().chain(faults).collect(),
+            disk_fault: None,
             random,
             configuration,
             told: None,
@@ -169,13 +172,7 @@ impl Node {
             }
             Input::Received { stream, bytes } => self.received(now, wall, stream, bytes),
             Input::Closed { stream, reason } => self.closed(now, wall, stream, reason),
-            Input::Written { batch, result } => match self.journal.written(batch) {
-                Some(Promise::Save(save)) => self.save_written(now, save, result),
-                Some(Promise::Cluster(token)) => {
-                    self.cluster_input(now, wall, cluster::Input::Written { token, result });
-                }
-                Some(Promise::Nothing) | None => {}
-            },
+            Input::Written { batch, result } => self.written(now, wall, batch, result),
             Input::Command {
                 request,
                 actor,
@@ -239,6 +236,22 @@ impl Node {
             self.starting = self.saves.push(ask).is_ok();
         }
         self.settle(now, wall);
+    }
+
+    /// A batch has reached the disk, or has not; whoever waited for it goes on.
+    fn written(&mut self, now: Instant, wall: Wall, batch: BatchId, result: Result<(), String>) {
+        let fault = result.as_ref().err().cloned();
+        if self.disk_fault != fault {
+            self.disk_fault = fault;
+            self.alarms_due = now;
+        }
+        match self.journal.written(batch) {
+            Some(Promise::Save(save)) => self.save_written(now, save, result),
+            Some(Promise::Cluster(token)) => {
+                self.cluster_input(now, wall, cluster::Input::Written { token, result });
+            }
+            Some(Promise::Nothing) | None => {}
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant, wall: Wall) {

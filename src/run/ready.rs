@@ -1,6 +1,6 @@
 //! The line that says that everything asked for at start is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 
 use causeway_engine::base::ids::ListenerId;
@@ -12,6 +12,8 @@ pub(super) struct Ready {
     /// Asked for, not answered.
     asked: BTreeMap<ListenerId, (Service, SocketAddr)>,
     open: BTreeMap<ListenerId, (Service, SocketAddr)>,
+    /// Refused when it was asked for last: the log tells it once.
+    refused: HashSet<(Service, SocketAddr)>,
     writes: usize,
     started: bool,
     told: bool,
@@ -35,10 +37,14 @@ impl Ready {
             return;
         };
         match result {
-            Ok(address) => {
-                self.open.insert(id, (service, *address));
+            Ok(open) => {
+                self.refused.remove(&(service, address));
+                self.open.insert(id, (service, *open));
             }
             Err(reason) => {
+                if !self.refused.insert((service, address)) {
+                    return;
+                }
                 log::warn!("cannot listen: {} {address}: {reason}", word(service));
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use causeway_engine::admin::{Answer, Command, Refusal};
+use causeway_engine::alarm::Alarm;
 use causeway_engine::base::ids::{Position, RequestId};
 use causeway_engine::cluster::status::{ClusterStatus, PeerState};
 
@@ -136,6 +137,15 @@ impl Cluster {
     /// Whom one peer follows.
     pub(crate) fn primary_of(&self, peer: usize) -> Option<Position> {
         self.status(peer).primary
+    }
+
+    /// Alarms that are raised on one peer, by id and detail.
+    pub(crate) fn alarms(&self, peer: usize) -> Vec<(u32, String)> {
+        let (now, wall) = self.world.clocks(peer);
+        let node = self.world.machines[peer].node.as_ref();
+        let status = node.expect("it is on").status(now, wall);
+        let alarm = |alarm: Alarm| (alarm.condition.id, alarm.condition.detail);
+        status.alarms.into_iter().map(alarm).collect()
     }
 
     fn status(&self, peer: usize) -> ClusterStatus {

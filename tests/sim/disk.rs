@@ -11,6 +11,8 @@ use causeway_engine::base::store::{Record, Table, Write};
 pub(crate) struct Disk {
     records: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
     under_way: VecDeque<(BatchId, Vec<Write>)>,
+    /// Whether the key that opens secrets is another than the one that sealed them.
+    pub(crate) secrets_lost: bool,
     /// Whether the next batches are refused for lack of space.
     pub(crate) full: bool,
 }
@@ -53,7 +55,7 @@ impl Disk {
         let record = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Record {
             table: *table,
             key: key.clone(),
-            value: Some(value.clone()),
+            value: (!self.secrets_lost || *table != Table::Secret).then(|| value.clone()),
         };
         self.records.iter().map(record).collect()
     }

@@ -3,6 +3,7 @@
 //! Every run follows from one seed. A seed that once failed stands in `seeds.txt` with a line that
 //! says what it caught, and is replayed for ever. `CAUSEWAY_SIMULATION_SEEDS=N` runs N fresh ones.
 
+mod alarms;
 mod check;
 mod cluster;
 mod disk;

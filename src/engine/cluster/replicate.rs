@@ -5,10 +5,11 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::base::ids::PeerId;
+use crate::base::ids::{PeerId, StreamId};
 use crate::base::limits;
 use crate::base::socket::Service;
 use crate::base::time::Instant;
+use crate::config::path::Path;
 use crate::config::revision::{Revision, RevisionId};
 use crate::config::schema::Scope;
 use crate::config::{Adoption, Bundle, Configuration, Snapshot};
@@ -36,6 +37,8 @@ pub(super) struct Replication {
     saved: VecDeque<Replicated>,
     /// Whether a local save is on its way to the disk.
     saving: bool,
+    /// Subordinate: the link on which secrets that cannot be read here were asked for.
+    secrets_asked: Option<StreamId>,
 }
 
 /// On how many peers a save stands.
@@ -327,7 +330,8 @@ impl Cluster {
         self.peers[place].follows = Some(state);
         self.follow(place);
         self.choose(configuration);
-        if self.takes_from(place) && state.head != head(configuration) {
+        let behind = state.head != head(configuration) || lost_secrets(configuration);
+        if self.takes_from(place) && behind {
             self.ask_primary(configuration, false);
         }
     }
@@ -407,10 +411,22 @@ impl Cluster {
         };
         let message = Message::Holds {
             head: head(configuration),
-            whole,
+            whole: whole || self.lacks_secrets(configuration, place),
         };
         self.send(place, Service::PeerConfiguration, &message);
         self.peers[place].stands(Service::PeerConfiguration)
+    }
+
+    /// Whether replicated secrets cannot be read here, so that only everything will do (SPEC RP7).
+    /// Once for each link: the primary may have lost them too.
+    fn lacks_secrets(&mut self, configuration: &Configuration, place: usize) -> bool {
+        let link = self.peers[place].configuration.as_ref();
+        let link = link.map(|link| link.stream);
+        if self.replication.secrets_asked == link {
+            return false;
+        }
+        self.replication.secrets_asked = link;
+        lost_secrets(configuration)
     }
 
     fn adopt(&mut self, adoption: Adoption) {
@@ -515,6 +531,12 @@ impl Cluster {
         self.replication.fault = Some(reason);
         self.replication.retry = Some(now + RETRY);
     }
+}
+
+/// Whether secrets that the primary shares cannot be read here.
+fn lost_secrets(configuration: &Configuration) -> bool {
+    let shared = |path: Path| path.item().scope == Scope::Cluster;
+    configuration.lost_secrets().any(shared)
 }
 
 /// The newest revision of the replicated configuration here.

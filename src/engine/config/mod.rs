@@ -76,14 +76,6 @@ impl Configuration {
             generation: 0,
         };
         configuration.merge();
-        let lost = configuration.lost_secrets();
-        faults.extend(lost.map(|path| {
-            let cure = match path.item().scope {
-                Scope::Peer => "set it again",
-                Scope::Cluster => "set it again, on a subordinate run xCommand ForceConfigUpdate",
-            };
-            format!("the secret of {path} cannot be read: {cure}")
-        }));
         (configuration, faults)
     }
 

@@ -15,6 +15,14 @@ use crate::io::Action;
 /// How long after a refusal the same socket is asked for again: an address may come up late.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// How soon a socket is asked for again while nobody is told yet: the socket that it takes the
+/// place of is closed only when its reader has let go of it, and an address that was just set
+/// takes a moment to come up.
+const RETRY_AT_FIRST: Duration = Duration::from_millis(50);
+
+/// Refusals in a row that count as a fault; before, the socket is still being opened.
+const REFUSALS: u32 = 10;
+
 /// All listening sockets.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
@@ -26,6 +34,8 @@ pub(super) struct Listeners {
 struct Socket {
     service: Service,
     address: SocketAddr,
+    /// How often in a row it was refused.
+    refusals: u32,
     state: State,
 }
 
@@ -52,7 +62,7 @@ impl Listeners {
         for &(service, address) in wanted {
             let held = |socket: &Socket| (socket.service, socket.address) == (service, address);
             if !self.sockets.values().any(held) {
-                actions.push(self.ask(service, address));
+                actions.push(self.ask(service, address, 0));
             }
         }
         actions
@@ -73,7 +83,7 @@ impl Listeners {
         let mut actions = Vec::new();
         for listener in again {
             if let Some(socket) = self.sockets.remove(&listener) {
-                actions.push(self.ask(socket.service, socket.address));
+                actions.push(self.ask(socket.service, socket.address, socket.refusals));
             }
         }
         actions
@@ -88,11 +98,20 @@ impl Listeners {
     ) {
         if let Some(socket) = self.sockets.get_mut(&listener) {
             socket.state = match result {
-                Ok(address) => State::Open(address),
-                Err(reason) => State::Refused {
-                    reason,
-                    again: now + RETRY,
-                },
+                Ok(address) => {
+                    socket.refusals = 0;
+                    State::Open(address)
+                }
+                Err(reason) => {
+                    socket.refusals = socket.refusals.saturating_add(1);
+                    let wait = if socket.is_failed() {
+                        RETRY
+                    } else {
+                        RETRY_AT_FIRST
+                    };
+                    let again = now + wait;
+                    State::Refused { reason, again }
+                }
             };
         }
     }
@@ -135,6 +154,9 @@ impl Listeners {
             let (address, fault) = match &socket.state {
                 State::Open(address) => (*address, None),
                 State::Asked => (socket.address, Some("being opened".into())),
+                State::Refused { .. } if !socket.is_failed() => {
+                    (socket.address, Some("being opened".into()))
+                }
                 State::Refused { reason, .. } => (socket.address, Some(reason.clone())),
             };
             ListenerStatus {
@@ -146,7 +168,7 @@ impl Listeners {
         self.sockets.values().map(row).collect()
     }
 
-    fn ask(&mut self, service: Service, address: SocketAddr) -> Action {
+    fn ask(&mut self, service: Service, address: SocketAddr, refusals: u32) -> Action {
         self.last += 1;
         let listener = ListenerId(self.last);
         self.sockets.insert(
@@ -154,6 +176,7 @@ impl Listeners {
             Socket {
                 service,
                 address,
+                refusals,
                 state: State::Asked,
             },
         );
@@ -162,6 +185,13 @@ impl Listeners {
             service,
             address,
         }
+    }
+}
+
+impl Socket {
+    /// Whether it was refused so often that people are told.
+    const fn is_failed(&self) -> bool {
+        self.refusals >= REFUSALS
     }
 }
 
@@ -175,23 +205,36 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_socket_is_asked_for_again() {
+    fn a_refused_socket_is_asked_for_again_and_reported_when_it_stays_refused() {
         let mut listeners = Listeners::default();
         let wanted = [(Service::SipUdp, address("192.0.2.1:5060"))];
         assert_eq!(listeners.want(&wanted).len(), 1);
         assert!(listeners.want(&wanted).is_empty(), "asked once");
-        listeners.listening(Instant::START, ListenerId(1), Err("no such address".into()));
-        assert_eq!(listeners.poll_timeout(), Some(Instant::START + RETRY));
-        assert!(listeners.handle_timeout(Instant::START).is_empty());
-        let again = listeners.handle_timeout(Instant::START + RETRY);
-        assert!(matches!(
-            again[..],
-            [Action::Listen {
-                listener: ListenerId(2),
-                ..
-            }]
-        ));
-        assert!(listeners.get(ListenerId(1)).is_none());
+        let mut now = Instant::START;
+        for refusal in 1..=REFUSALS {
+            let fault = listeners.status().remove(0).fault;
+            assert_eq!(fault.as_deref(), Some("being opened"));
+            listeners.listening(now, ListenerId(refusal), Err("in use".into()));
+            assert!(listeners.handle_timeout(now).is_empty());
+            let due = listeners.poll_timeout().expect("asked for again");
+            let wait = if refusal == REFUSALS {
+                RETRY
+            } else {
+                RETRY_AT_FIRST
+            };
+            assert_eq!(due, now + wait);
+            if refusal < REFUSALS {
+                assert_eq!(listeners.handle_timeout(due).len(), 1);
+                assert!(listeners.get(ListenerId(refusal)).is_none());
+            }
+            now = due;
+        }
+        let fault = listeners.status().remove(0).fault;
+        assert_eq!(fault.as_deref(), Some("in use"));
+        assert_eq!(listeners.handle_timeout(now).len(), 1);
+        let open = Ok(address("192.0.2.1:5060"));
+        listeners.listening(now, ListenerId(REFUSALS + 1), open);
+        assert_eq!(listeners.status().remove(0).fault, None);
     }
 
     #[test]

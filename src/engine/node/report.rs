@@ -9,6 +9,7 @@ use crate::alarm::{Condition, Severity};
 use crate::base::socket::Service;
 use crate::base::time::{Instant, Wall};
 use crate::cluster::status::ClusterStatus;
+use crate::config::schema::Scope;
 
 use super::Node;
 
@@ -55,6 +56,26 @@ impl Node {
             detail: fault.clone(),
             severity: Severity::Error,
             remedy: "Compare the configuration with a backup or with the history of revisions.",
+        }));
+        conditions.extend(self.disk_fault.iter().map(|fault| Condition {
+            id: 15_005,
+            title: "Database failure",
+            detail: format!("what is changed cannot be saved: {fault}"),
+            severity: Severity::Error,
+            remedy: "Make room on the disk, or replace it. Calls and registrations go on.",
+        }));
+        conditions.extend(self.configuration.lost_secrets().map(|path| Condition {
+            id: 15_903,
+            title: "Secret lost",
+            detail: format!("the secret of {path} cannot be read"),
+            severity: Severity::Error,
+            remedy: match path.item().scope {
+                Scope::Peer => "Set it again.",
+                Scope::Cluster => {
+                    "Set it again on the primary. A subordinate fetches it from the primary by \
+                     itself."
+                }
+            },
         }));
         for listener in self.listeners.status() {
             let Some(fault) = listener.fault.filter(|fault| fault != "being opened") else {
