@@ -18,6 +18,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use smol::lock::Semaphore;
 
 use crate::ask::Asker;
+use crate::memory;
 use attempts::{Attempts, Source};
 use sessions::Sessions;
 pub(crate) use sessions::Token;
@@ -223,8 +224,8 @@ pub(crate) fn hash(password: &str) -> Result<String, String> {
     if password.is_empty() || password.len() > PASSWORD_BYTES_MAX {
         return Err(format!("a password has 1 to {PASSWORD_BYTES_MAX} bytes"));
     }
-    let _one = held(&ONE);
-    match Argon2::default().hash_password(password.as_bytes()) {
+    let hash = alone(|argon2| argon2.hash_password(password.as_bytes()));
+    match hash {
         Ok(hash) => Ok(hash.to_string()),
         Err(error) => Err(format!("the password cannot be hashed: {error}")),
     }
@@ -238,10 +239,15 @@ pub(crate) fn verify(password: &str, hash: &str) -> bool {
     let Ok(hash) = PasswordHash::new(hash) else {
         return false;
     };
+    alone(|argon2| argon2.verify_password(password.as_bytes(), &hash)).is_ok()
+}
+
+/// Hashes while nobody else does, and leaves none of the memory that it took.
+fn alone<T>(work: impl FnOnce(Argon2<'_>) -> T) -> T {
     let _one = held(&ONE);
-    Argon2::default()
-        .verify_password(password.as_bytes(), &hash)
-        .is_ok()
+    let result = work(Argon2::default());
+    memory::give_back();
+    result
 }
 
 /// Replaces the password in clear among changes by its hash. A hash stays, as does `***`, which

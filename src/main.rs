@@ -11,6 +11,7 @@ mod keys;
 mod local;
 mod logging;
 mod machine;
+mod memory;
 mod password;
 mod run;
 #[cfg(test)]
@@ -25,12 +26,6 @@ mod web;
 use std::process::ExitCode;
 
 use arguments::{Fault, Role};
-
-/// Small objects of one size class come and go with every message; musl's own allocator is two
-/// to four times slower at that than this one.
-#[cfg(target_env = "musl")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Version of the software, as every face shows it.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
