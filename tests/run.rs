@@ -504,7 +504,8 @@ fn the_same_settings_and_password_do_for_every_peer() {
     let password = file("password", "correct horse battery\n");
     let settings = file(
         "settings",
-        "xConfiguration SIP Advanced SipMaxSize: \"20000\"\nxConfiguration TimeZone Name: \"Europe/Oslo\"\n",
+        "xConfiguration SIP Advanced SipMaxSize: \"20000\"\n\
+         xConfiguration TimeZone Name: \"Europe/Oslo\"\n",
     );
     let more = ["--admin-password-file", &password, "--config", &settings];
     let (_first, second) = (pair.start_with(0, &more), pair.start_with(1, &more));
@@ -519,7 +520,8 @@ fn the_same_settings_and_password_do_for_every_peer() {
 
     file(
         "settings",
-        "xConfiguration SIP Advanced SipMaxSize: \"20000\"\nxConfiguration TimeZone Name: \"Europe/Rome\"\n",
+        "xConfiguration SIP Advanced SipMaxSize: \"20000\"\n\
+         xConfiguration TimeZone Name: \"Europe/Rome\"\n",
     );
     let _second = pair.start_with(1, &more);
     pair.wait(1, "Database: Active");

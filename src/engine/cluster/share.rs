@@ -81,7 +81,7 @@ impl Cluster {
         true
     }
 
-    /// Wakes up soon if a peer lacks some of our items. To be called whenever they may have changed.
+    /// Wakes up soon if a peer lacks some of our items: for whenever they may have changed.
     pub fn share_soon(&mut self, now: Instant, directory: &Directory) {
         let newest = directory.own_held().sequence;
         let lacks = |peer: &super::Peer| {
