@@ -97,7 +97,7 @@ impl Host {
     }
 
     fn start_gateway(&mut self) {
-        let mut command = self.inside(gateway());
+        let mut command = self.inside(&gateway());
         command
             .args(["run", "--data"])
             .arg(self.folder.join("data"));
@@ -195,8 +195,8 @@ impl Drop for Host {
 }
 
 /// The program under test: the release one where the gate made it.
-fn gateway() -> &'static str {
-    env!("CARGO_BIN_EXE_causeway")
+fn gateway() -> String {
+    std::env::var("CAUSEWAY_RELEASE").unwrap_or_else(|_| env!("CARGO_BIN_EXE_causeway").into())
 }
 
 fn ip(arguments: &str) {

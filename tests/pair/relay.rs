@@ -23,8 +23,8 @@ pub(crate) struct Line {
     pub(crate) loss: AtomicU64,
     /// Whether nothing passes.
     pub(crate) cut: AtomicBool,
-    /// Frames carried.
-    pub(crate) carried: AtomicU64,
+    /// Frames that did not pass.
+    pub(crate) lost: AtomicU64,
 }
 
 /// Two interfaces joined by two lines, one a direction.
@@ -49,11 +49,17 @@ impl Relay {
         Ok(Self { lines, stop })
     }
 
-    /// Lets nothing pass, or everything again.
-    pub(crate) fn cut(&self, cut: bool) {
-        self.lines
-            .iter()
-            .for_each(|line| line.cut.store(cut, Ordering::Relaxed));
+    /// Lets nothing pass in these directions, or everything again.
+    pub(crate) fn cut(&self, directions: &[usize], cut: bool) {
+        for direction in directions {
+            self.lines[*direction].cut.store(cut, Ordering::Relaxed);
+        }
+    }
+
+    /// Frames that did not pass until now.
+    pub(crate) fn lost(&self) -> u64 {
+        let lost = |line: &Arc<Line>| line.lost.load(Ordering::Relaxed);
+        self.lines.iter().map(lost).sum()
     }
 
     /// Sets delay and loss of both directions.
@@ -90,15 +96,16 @@ fn carry(receiver: &OwnedFd, sender: OwnedFd, line: &Line, stop: &AtomicBool, se
         chance ^= chance << 17;
         let lost = chance % 1_000 < line.loss.load(Ordering::Relaxed);
         if lost || line.cut.load(Ordering::Relaxed) {
+            line.lost.fetch_add(1, Ordering::Relaxed);
             continue;
         }
-        line.carried.fetch_add(1, Ordering::Relaxed);
         let delay = Duration::from_millis(line.delay_ms.load(Ordering::Relaxed));
         if frames
             .try_send((Instant::now() + delay, buffer[..length].to_vec()))
             .is_err()
         {
             // A full queue loses frames, as a real one does.
+            line.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
