@@ -31,6 +31,17 @@ const ENGINE_IMPORTS: &[(&str, &[&str])] = &[
         &["base", "wire::sip", "config", "directory", "alarm", "sip"],
     ),
     (
+        "operation",
+        &[
+            "base",
+            "wire::peer",
+            "config",
+            "alarm",
+            "cluster",
+            "operation",
+        ],
+    ),
+    (
         "admin",
         &[
             "base",
@@ -41,6 +52,7 @@ const ENGINE_IMPORTS: &[(&str, &[&str])] = &[
             "cluster::status",
             "net::status",
             "net::machine",
+            "operation::status",
             "sip::status",
         ],
     ),

@@ -15,6 +15,7 @@
 //! | 3 | `cluster` | `base`, `wire::peer`, `config`, `directory`, `alarm` |
 //! | 3 | `net` | `base`, `wire::netlink`, `config`, `alarm` |
 //! | 4 | `sip` | `base`, `wire::sip`, `config`, `directory`, `alarm` |
+//! | 4 | `operation` | `base`, `wire::peer`, `config`, `alarm`, `cluster` |
 //! | 5 | `admin` | `base`, `config`, `alarm`, `directory` and the status types of 3 and 4 |
 //! | 6 | `io`, `node` | all of the engine |
 #![no_std]
@@ -33,5 +34,6 @@ pub mod directory;
 pub mod io;
 pub mod net;
 pub mod node;
+pub mod operation;
 pub mod sip;
 pub mod wire;

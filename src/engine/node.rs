@@ -7,6 +7,7 @@ mod carry;
 mod desk;
 mod journal;
 mod listeners;
+mod operations;
 mod report;
 mod saves;
 
@@ -27,9 +28,11 @@ use crate::base::time::{Instant, Wall};
 use crate::cluster::{self, Cluster};
 use crate::config::Configuration;
 use crate::config::settings::{ClusterSettings, SipSettings, WebSettings};
+use crate::config::tree::Tree;
 use crate::directory::Directory;
 use crate::io::{Action, Input};
 use crate::net::{Net, Wanted};
+use crate::operation::Operations;
 use crate::sip::Sip;
 
 use journal::Journal;
@@ -76,6 +79,9 @@ pub struct Node {
     cluster: Cluster,
     sip: Sip,
     net: Net,
+    operations: Operations,
+    /// The configuration of the start: some items take effect only then.
+    started_with: Tree,
     alarms: Alarms,
     alarms_due: Instant,
     listeners: Listeners,
@@ -95,6 +101,8 @@ enum Promise {
     Save(Save),
     /// The cluster engine goes on.
     Cluster(u64),
+    /// An operation goes on.
+    Operation(u64),
     /// Nobody waits.
     Nothing,
 }
@@ -123,6 +131,8 @@ impl Node {
         let otherwise = IpAddr::from(otherwise);
         let settings = SipSettings::new(configuration.tree(), otherwise);
         let sip = Sip::new(now, settings, random.bytes(), StreamIds::new(4, 4));
+        let operations = Operations::new(boot.id, Random::new(random.bytes()), &boot.records);
+        let started_with = configuration.tree().clone();
         let mut node = Self {
             id: boot.id,
             version: boot.version,
@@ -136,6 +146,8 @@ impl Node {
             cluster,
             sip,
             net: Net::new(),
+            operations,
+            started_with,
             alarms: Alarms::default(),
             alarms_due: now,
             listeners: Listeners::default(),
@@ -198,6 +210,7 @@ impl Node {
             self.net.poll_timeout(),
             self.directory.poll_timeout(),
             self.listeners.poll_timeout(),
+            self.operations.poll_timeout(),
             Some(self.alarms_due),
         ];
         engines.into_iter().flatten().min()
@@ -250,6 +263,7 @@ impl Node {
             Some(Promise::Cluster(token)) => {
                 self.cluster_input(now, wall, cluster::Input::Written { token, result });
             }
+            Some(Promise::Operation(token)) => self.operations.written(now, token, result),
             Some(Promise::Nothing) | None => {}
         }
     }
@@ -276,7 +290,10 @@ impl Node {
 
     /// Carries on whatever the last input set off, until nothing moves any more.
     fn settle(&mut self, now: Instant, wall: Wall) {
+        self.carry_operations(now);
         self.next_save(now, wall);
+        // A save that is refused is known at once.
+        self.carry_operations(now);
         self.cluster.share_soon(now, &self.directory);
         self.carry_actions();
         if !self.starting && self.told != Some(self.configuration.generation()) {

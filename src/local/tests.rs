@@ -74,7 +74,8 @@ fn answer(command: Command, items: &mut BTreeMap<String, String>) -> Result<Answ
         | Command::ForceConfigUpdate
         | Command::Stop(_)
         | Command::AcknowledgeAlarm(_)
-        | Command::Unregister(_) => Err(Refusal::because("not in this test")),
+        | Command::Unregister(_)
+        | Command::Operation(_) => Err(Refusal::because("not in this test")),
     }
 }
 

@@ -125,6 +125,7 @@ pub(super) fn sample(peers: usize) -> Status {
         },
         registrations: (0..250).map(registration).collect(),
         alarms: vec![alarm(peers)],
+        operation: Default::default(),
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Cluster {
     pub(crate) invariants: Invariants,
     /// Acknowledged changes of the replicated configuration, newest last.
     pub(crate) saved: Vec<Save>,
+    /// Answers to what else was asked.
+    pub(crate) told: BTreeMap<RequestId, Result<Answer, Refusal>>,
     asked: BTreeMap<RequestId, Save>,
     saves_last: u64,
     by_address: BTreeMap<SocketAddr, usize>,
@@ -58,6 +60,7 @@ impl Cluster {
             phones: Vec::new(),
             invariants: Invariants::default(),
             saved: Vec::new(),
+            told: BTreeMap::new(),
             asked: BTreeMap::new(),
             saves_last: 0,
             by_address: BTreeMap::new(),
@@ -148,7 +151,7 @@ impl Cluster {
         status.alarms.into_iter().map(alarm).collect()
     }
 
-    fn status(&self, peer: usize) -> ClusterStatus {
+    pub(crate) fn status(&self, peer: usize) -> ClusterStatus {
         let (now, wall) = self.world.clocks(peer);
         let node = self.world.machines[peer].node.as_ref();
         node.expect("it is on").cluster_status(now, wall)
@@ -289,6 +292,7 @@ impl Cluster {
     fn hear(&mut self) {
         while let Some(answered) = self.world.answers.pop_front() {
             let Some(save) = self.asked.remove(&answered.request) else {
+                self.told.insert(answered.request, answered.answer);
                 continue;
             };
             if matches!(answered.answer, Ok(Answer::Saved { .. })) {

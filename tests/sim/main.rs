@@ -9,6 +9,7 @@ mod cluster;
 mod disk;
 mod figures;
 mod link;
+mod operation;
 mod phone;
 mod world;
 

@@ -9,7 +9,7 @@ use causeway_engine::base::random::Random;
 use causeway_engine::base::socket::{Ends, PeerProof, Service};
 use causeway_engine::base::time::{Instant, Wall};
 use causeway_engine::io::{Action, Input};
-use causeway_engine::net::machine::MachineReport;
+use causeway_engine::net::machine::{MachineReport, MachineRequest, Stop};
 use causeway_engine::node::{Boot, Node};
 
 use crate::disk::Disk;
@@ -17,6 +17,9 @@ use crate::link::{End, Link, RETRANSMISSION_MS, STREAM_PATIENCE_MS, Streams};
 
 /// Civil time at the start of every run: 2026-01-01T00:00:00Z.
 const EPOCH_MS: u64 = 1_767_225_600_000;
+
+/// Milliseconds that an ordered restart takes.
+const RESTART_MS: u64 = 300;
 
 /// Actions that one input may cause before the run is called a loop without progress.
 const ACTIONS_MAX: usize = 100_000;
@@ -40,6 +43,8 @@ enum Event {
         service: Service,
         addresses: Ends,
     },
+    /// A node ends in good order and starts again.
+    Restart { peer: usize, life: u32 },
     /// A datagram for a phone.
     Phone {
         to: SocketAddr,
@@ -328,6 +333,12 @@ impl World {
                 service,
                 addresses,
             } => self.accept(from, service, addresses),
+            Event::Restart { peer, life } => {
+                if self.machines[peer].life == life && self.machines[peer].node.is_some() {
+                    self.crash(peer);
+                    self.start(peer);
+                }
+            }
             Event::Phone { to, from, bytes } => self.phones.push_back((to, from, bytes)),
         }
     }
@@ -412,6 +423,10 @@ impl World {
             Action::Answer { request, answer } => {
                 self.note(peer, &format!("answer {request:?} {answer:?}"));
                 self.answers.push_back(Answered { request, answer });
+            }
+            Action::Machine(MachineRequest::Stop(Stop::Restart)) => {
+                self.note(peer, "restarts as it was told");
+                self.schedule(RESTART_MS, Event::Restart { peer, life });
             }
             Action::Machine(_) => {
                 let input = Input::Machine(MachineReport::Absent);

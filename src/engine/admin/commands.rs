@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use super::Refusal;
+use super::operations::{CONFIRM, FORCE, OVERRIDE, PEER};
 use super::words::{Word, choose};
 use crate::config::schema::Kind;
 
@@ -41,6 +42,20 @@ pub enum Task {
     RemoveRegistration,
     /// Restart the gateway.
     Restart,
+    /// Make another peer primary.
+    ChangePrimary,
+    /// Examine the prerequisites of clustering.
+    Preflight,
+    /// Forget the shared state of a peer.
+    Purge,
+    /// Restart all peers in order.
+    RollingRestart,
+    /// Give an operation up.
+    OperationAbandon,
+    /// Try a step again.
+    OperationRetry,
+    /// Undo an operation.
+    OperationUndo,
 }
 
 /// A command.
@@ -125,6 +140,33 @@ pub(super) const VERBS: &[Verb] = &[
     ),
     verb("Boot", Task::Boot, &[], "Reboots the machine."),
     verb(
+        "ClusterChangePrimary",
+        Task::ChangePrimary,
+        &[PEER, FORCE, OVERRIDE],
+        "Makes another peer the primary, on every peer in the safe order. Force: Yes does it \
+         although the old primary or most peers cannot be reached.",
+    ),
+    verb(
+        "ClusterPreflight",
+        Task::Preflight,
+        &[OVERRIDE],
+        "Examines every prerequisite of clustering on this system and on its peers, and changes \
+         nothing.",
+    ),
+    verb(
+        "ClusterPurge",
+        Task::Purge,
+        &[PEER, CONFIRM, OVERRIDE],
+        "Forgets the shared dynamic state (registrations) of a peer on every peer. Devices have \
+         to register again.",
+    ),
+    verb(
+        "ClusterRollingRestart",
+        Task::RollingRestart,
+        &[OVERRIDE],
+        "Restarts every peer, the primary first; each next one only when all are in step again.",
+    ),
+    verb(
         "ConfigurationBranches",
         Task::Branches,
         &[],
@@ -171,6 +213,24 @@ pub(super) const VERBS: &[Verb] = &[
         &[],
         "On a subordinate: replaces the replicated configuration by the primary's. Items marked \
          † stay. The replaced one can be had back with ConfigurationRestore.",
+    ),
+    verb(
+        "OperationAbandon",
+        Task::OperationAbandon,
+        &[],
+        "Gives the operation that this peer leads up where it is; nothing is undone.",
+    ),
+    verb(
+        "OperationRetry",
+        Task::OperationRetry,
+        &[],
+        "Tries the step of an operation that was refused once more.",
+    ),
+    verb(
+        "OperationUndo",
+        Task::OperationUndo,
+        &[],
+        "Undoes the operation that this peer leads, the last step first.",
     ),
     verb("PowerOff", Task::PowerOff, &[], "Switches the machine off."),
     verb(

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::commands::{self, Run, Task, VERBS, Verb};
 use super::status::Status;
 use super::words::{self, Word, choose};
-use super::{Answer, Command, Refusal, history, outline, settings};
+use super::{Answer, Command, Refusal, history, operations, outline, settings};
 use crate::config::Configuration;
 use crate::config::schema::Scope;
 use crate::config::select::Selection;
@@ -190,6 +190,9 @@ fn do_or_answer(
         "Peer" => Scope::Peer,
         _ => Scope::Cluster,
     };
+    if let Some(ask) = operations::ask(run) {
+        return ask.map(|ask| Outcome::Do(Command::Operation(ask)));
+    }
     let number = |name: &str| run.number(name).map(u64::from);
     let text = match run.verb.task {
         Task::Branches => history::branches(configuration),
@@ -222,6 +225,13 @@ fn do_or_answer(
         Task::Boot => return Ok(Outcome::Do(Command::Stop(Stop::Reboot))),
         Task::PowerOff => return Ok(Outcome::Do(Command::Stop(Stop::PowerOff))),
         Task::Restart => return Ok(Outcome::Do(Command::Stop(Stop::Restart))),
+        Task::ChangePrimary
+        | Task::Preflight
+        | Task::Purge
+        | Task::RollingRestart
+        | Task::OperationAbandon
+        | Task::OperationRetry
+        | Task::OperationUndo => String::new(),
     };
     Ok(Outcome::Ready(Answer::Text(text)))
 }

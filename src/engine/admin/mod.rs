@@ -7,6 +7,7 @@ mod commands;
 mod complete;
 mod history;
 pub mod line;
+mod operations;
 mod outline;
 mod reference;
 mod settings;
@@ -23,6 +24,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::net::machine::Stop;
+use crate::operation::status::Ask;
 pub use reference::reference;
 use status::Status;
 
@@ -66,6 +68,8 @@ pub enum Command {
     AcknowledgeAlarm(u32),
     /// End the registrations of an alias, wherever in the cluster they are (SPEC MM3).
     Unregister(String),
+    /// Begin, undo or give up an operation of the cluster (SPEC CL8).
+    Operation(Ask),
 }
 
 /// What a command gave.

@@ -16,9 +16,9 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use core::time::Duration;
 
-use super::Refusal;
 use super::status::{ListenerStatus, RegistrationStatus, Status};
 use super::words::choose;
+use super::{Refusal, operations};
 use crate::alarm::{Alarm, Severity};
 use crate::base::socket::Service;
 use crate::base::time::Wall;
@@ -161,7 +161,7 @@ fn choose_among(nodes: &mut Vec<Node>, words: &[String]) -> Result<usize, Refusa
 }
 
 impl Node {
-    fn branch(name: &'static str, below: Vec<Self>) -> Self {
+    pub(super) fn branch(name: &'static str, below: Vec<Self>) -> Self {
         Self {
             name,
             index: None,
@@ -170,7 +170,7 @@ impl Node {
         }
     }
 
-    fn item(name: &'static str, index: usize, below: Vec<Self>) -> Self {
+    pub(super) fn item(name: &'static str, index: usize, below: Vec<Self>) -> Self {
         Self {
             index: Some(index as u64),
             ..Self::branch(name, below)
@@ -178,7 +178,7 @@ impl Node {
     }
 
     /// A text, in quotation marks.
-    fn text(name: &'static str, value: impl ToString) -> Self {
+    pub(super) fn text(name: &'static str, value: impl ToString) -> Self {
         // What a phone calls itself may hold anything; it stays one line and one string.
         let clean = |c: char| if c == '"' || c.is_control() { '\'' } else { c };
         let value: String = value.to_string().chars().map(clean).collect();
@@ -189,7 +189,7 @@ impl Node {
     }
 
     /// A number or a word.
-    fn word(name: &'static str, value: impl ToString) -> Self {
+    pub(super) fn word(name: &'static str, value: impl ToString) -> Self {
         Self {
             value: Some(value.to_string()),
             ..Self::branch(name, Vec::new())
@@ -228,6 +228,7 @@ fn nodes(status: &Status) -> Vec<Node> {
         ));
     }
     nodes.extend([
+        Node::branch("Operation", operations::nodes(&status.operation)),
         Node::branch(
             "PortUsage",
             numbered("Port", status.listeners.iter().map(listener)),

@@ -13,6 +13,7 @@ use crate::base::socket::Service;
 use crate::base::time::Wall;
 use crate::cluster::status::ClusterStatus;
 use crate::net::status::LanStatus;
+use crate::operation::status::OperationStatus;
 use crate::sip::status::SipStatus;
 
 /// Everything there is to see.
@@ -32,6 +33,8 @@ pub struct Status {
     pub registrations: Vec<RegistrationStatus>,
     /// Alarms that are raised.
     pub alarms: Vec<Alarm>,
+    /// The operation of the cluster that was begun last.
+    pub operation: OperationStatus,
 }
 
 /// The box itself.

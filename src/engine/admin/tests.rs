@@ -27,6 +27,7 @@ use crate::config::schema::{SCHEMA, Scope};
 use crate::config::tree::Tree;
 use crate::net::machine::Stop;
 use crate::net::status::LanStatus;
+use crate::operation::status::OperationStatus;
 use crate::sip::status::SipStatus;
 
 fn configuration(saves: &[&[(&str, &str)]]) -> Configuration {
@@ -126,6 +127,7 @@ fn status() -> Status {
             count: 1,
             acknowledged: false,
         }],
+        operation: OperationStatus::default(),
     }
 }
 

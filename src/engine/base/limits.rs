@@ -180,3 +180,15 @@ pub const SIP_BRANCHES: usize = 60;
 
 /// Bytes of challenges gathered from the branches of one SIP request.
 pub const SIP_CHALLENGE_BYTES: usize = 8 * 1024;
+
+/// Messages of operations that wait to be taken in; a peer repeats what got lost.
+pub const ORDERS: usize = 64;
+
+/// Silence after which an order is sent again.
+pub const ORDER_AGAIN: Duration = Duration::from_secs(2);
+
+/// Time in which peers tell their facts for a pre-flight.
+pub const PREFLIGHT_TIME: Duration = Duration::from_secs(4);
+
+/// Time without progress after which an operation raises an alarm.
+pub const OPERATION_PATIENCE: Duration = Duration::from_secs(30);

@@ -14,6 +14,7 @@ mod peer;
 pub mod promise;
 mod replicate;
 mod report;
+pub mod seen;
 mod share;
 pub mod status;
 #[cfg(test)]
@@ -148,6 +149,8 @@ pub struct Cluster {
     timers: Timers,
     /// Digests that differed: faults of our own, mended and counted.
     repairs: u64,
+    /// Messages of operations, for whoever leads or obeys them.
+    heard: VecDeque<(PeerId, Message)>,
     actions: VecDeque<Action>,
 }
 
@@ -183,6 +186,7 @@ impl Cluster {
             tokens: 0,
             timers: Timers::default(),
             repairs: 0,
+            heard: VecDeque::new(),
             actions: VecDeque::new(),
         };
         cluster.configured(now, configuration);

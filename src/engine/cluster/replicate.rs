@@ -246,8 +246,16 @@ impl Cluster {
                     }
                 }
             }
+            message @ (Message::Order(_) | Message::Done(_)) => {
+                if let Some(id) = self.peers[place].id
+                    && self.heard.len() < limits::ORDERS
+                {
+                    self.heard.push_back((id, message));
+                }
+            }
             Message::Hello(_)
             | Message::Refused(_)
+            | Message::Join(_)
             | Message::Wants(_)
             | Message::Items { .. }
             | Message::ItemsBegin { .. }
@@ -540,7 +548,7 @@ fn lost_secrets(configuration: &Configuration) -> bool {
 }
 
 /// The newest revision of the replicated configuration here.
-fn head(configuration: &Configuration) -> Head {
+pub(super) fn head(configuration: &Configuration) -> Head {
     let chain = configuration.chain(Scope::Cluster);
     let RevisionId { epoch, number } = chain.id();
     Head {

@@ -76,7 +76,10 @@ impl Cluster {
             | Message::State(_)
             | Message::Holds { .. }
             | Message::Revisions(_)
-            | Message::SnapshotPart { .. } => return false,
+            | Message::SnapshotPart { .. }
+            | Message::Order(_)
+            | Message::Done(_)
+            | Message::Join(_) => return false,
         }
         true
     }

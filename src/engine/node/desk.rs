@@ -15,7 +15,7 @@ use crate::config::schema::Scope;
 use crate::io::Action;
 use crate::net::machine::MachineRequest;
 
-use super::saves::{Ask, Save};
+use super::saves::{Ask, OPERATION, Save};
 use super::{Node, Promise};
 
 impl Node {
@@ -67,6 +67,7 @@ impl Node {
                     Err(Refusal::because(format!("no alarm {id} is raised")))
                 }
             }
+            Command::Operation(ask) => return self.operate(now, wall, request, actor, ask),
             Command::Unregister(aor) => self.unregister(now, &aor),
         };
         self.actions.push_back(Action::Answer { request, answer });
@@ -119,8 +120,7 @@ impl Node {
     pub(super) fn answer_save(&mut self, replicated: Replicated) {
         let Replicated { revision, on, of } = replicated;
         if let Some(request) = self.saves.replicated(revision) {
-            let answer = Ok(Answer::Saved { on, of });
-            self.actions.push_back(Action::Answer { request, answer });
+            self.answer(Some(request), Ok(Answer::Saved { on, of }));
         }
     }
 
@@ -214,8 +214,10 @@ impl Node {
 
     fn answer(&mut self, request: Option<RequestId>, answer: Result<Answer, Refusal>) {
         self.starting &= request.is_some();
-        if let Some(request) = request {
-            self.actions.push_back(Action::Answer { request, answer });
+        match request {
+            Some(OPERATION) => self.saves.operation = Some(answer.map(|_| ())),
+            Some(request) => self.actions.push_back(Action::Answer { request, answer }),
+            None => {}
         }
     }
 

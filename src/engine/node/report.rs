@@ -37,6 +37,7 @@ impl Node {
             sip: self.sip.status(&self.directory),
             registrations,
             alarms: self.alarms.raised().cloned().collect(),
+            operation: self.operations.status(),
         }
     }
 
@@ -50,6 +51,7 @@ impl Node {
     pub(super) fn conditions(&self, now: Instant) -> Vec<Condition> {
         let mut conditions = self.cluster.conditions(now);
         conditions.extend(self.net.conditions());
+        conditions.extend(self.operations.conditions(now));
         conditions.extend(self.faults.iter().map(|fault| Condition {
             id: 15_008,
             title: "Failed to load database",

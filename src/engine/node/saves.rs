@@ -13,6 +13,10 @@ use crate::base::limits;
 use crate::config::Prepared;
 use crate::config::revision::RevisionId;
 
+/// Stands for an operation of the cluster where somebody waits for an answer: it saves one change
+/// at a time. The shell never counts that far.
+pub(super) const OPERATION: RequestId = RequestId(u64::MAX);
+
 /// A change that an administrator asked for.
 #[derive(Debug)]
 pub(super) struct Ask {
@@ -41,6 +45,8 @@ pub(super) struct Saves {
     under_way: bool,
     queue: VecDeque<Ask>,
     replicating: BTreeMap<RevisionId, RequestId>,
+    /// What became of the change of an operation.
+    pub(super) operation: Option<Result<(), Refusal>>,
 }
 
 impl Saves {

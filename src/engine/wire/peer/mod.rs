@@ -75,6 +75,13 @@ pub enum Message {
         /// The sum.
         digest: u64,
     },
+    /// Configuration plane: what the receiver is to do in an operation; opaque here.
+    Order(Vec<u8>),
+    /// Configuration plane: what became of an order; opaque here.
+    Done(Vec<u8>),
+    /// Configuration port, in the place of a hello: a system that wants to join, and the primary
+    /// that lets it; opaque here.
+    Join(Vec<u8>),
 }
 
 /// Who speaks, and what must agree.

@@ -52,6 +52,9 @@ fn messages() -> Vec<Message> {
             counted,
             digest: 10,
         },
+        Message::Order(vec![5]),
+        Message::Done(vec![6]),
+        Message::Join(vec![7]),
     ]
 }
 
@@ -77,7 +80,7 @@ fn the_bytes_on_the_wire_stay_what_they_are() {
         .iter()
         .map(|message| encode(message)[4..].iter().take(6).copied().collect())
         .collect();
-    let expected: [&[u8]; 12] = [
+    let expected: [&[u8]; 15] = [
         &[1, 0, 1, b'1', 1, 1],
         &[1, 1, 2, b'n', b'o'],
         &[1, 2, 1, 1, 9, 9],
@@ -90,6 +93,9 @@ fn the_bytes_on_the_wire_stay_what_they_are() {
         &[1, 9, 1, 4],
         &[1, 10, 172, 2],
         &[1, 11, 6, 7, 10],
+        &[1, 12, 1, 5],
+        &[1, 13, 1, 6],
+        &[1, 14, 1, 7],
     ];
     assert_eq!(begins, expected);
 }
