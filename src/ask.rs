@@ -56,9 +56,7 @@ impl Asker {
     pub(crate) async fn value(&self, actor: Actor, path: &str) -> String {
         match self.ask(actor, Command::Value(path.into())).await {
             Ok(Answer::Value(value) | Answer::Text(value)) => value,
-            Ok(Answer::Completions(_) | Answer::Saved { .. } | Answer::Status(_)) | Err(_) => {
-                String::new()
-            }
+            Ok(_) | Err(_) => String::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! `node` owns the engines, carries events between them, keeps the order of writes and promises,
 //! and answers administrators. It decides nothing about a protocol: start at [`Node::handle`].
 
+mod alarms;
 mod carry;
 mod desk;
 mod journal;
@@ -19,7 +20,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use crate::admin::Actor;
-use crate::alarm::{Alarms, Event};
+use crate::alarm::Alarms;
 use crate::base::ids::{BatchId, Incarnation, PeerId, StreamId, StreamIds};
 use crate::base::random::Random;
 use crate::base::socket::Service;
@@ -84,6 +85,8 @@ pub struct Node {
     started_with: Tree,
     alarms: Alarms,
     alarms_due: Instant,
+    /// When the alarm history may be written again, after a write that failed.
+    history_due: Instant,
     listeners: Listeners,
     /// What each living stream carries.
     streams: BTreeMap<StreamId, Service>,
@@ -103,6 +106,8 @@ enum Promise {
     Cluster(u64),
     /// An operation goes on.
     Operation(u64),
+    /// The alarm history is on the disk.
+    History,
     /// Nobody waits.
     Nothing,
 }
@@ -112,6 +117,8 @@ impl Node {
     pub fn new(now: Instant, wall: Wall, boot: Boot) -> Self {
         let mut random = Random::new(boot.seed);
         let (configuration, faults) = Configuration::load(&boot.records);
+        let (alarms, alarm_fault) = Alarms::load(&boot.records);
+        let faults = faults.into_iter().chain(alarm_fault);
         // Shared items live in memory alone, so every start is a new life of theirs.
         let mut directory = Directory::new(boot.id, Incarnation(random.bits()));
         directory.observe(wall);
@@ -148,7 +155,8 @@ impl Node {
             net: Net::new(),
             operations,
             started_with,
-            alarms: Alarms::default(),
+            alarms,
+            history_due: now,
             alarms_due: now,
             listeners: Listeners::default(),
             streams: BTreeMap::new(),
@@ -264,6 +272,7 @@ impl Node {
                 self.cluster_input(now, wall, cluster::Input::Written { token, result });
             }
             Some(Promise::Operation(token)) => self.operations.written(now, token, result),
+            Some(Promise::History) => self.history_written(now, result.is_ok()),
             Some(Promise::Nothing) | None => {}
         }
     }
@@ -324,34 +333,6 @@ impl Node {
         }
         self.actions.extend(actions);
         self.alarms_due = now;
-    }
-
-    fn update_alarms(&mut self, now: Instant, wall: Wall) {
-        let conditions = self.conditions(now);
-        for event in self.alarms.update(wall, conditions) {
-            let text = match event {
-                Event::Raised(alarm) => {
-                    alloc::format!(
-                        "alarm raised: {} {}: {}",
-                        alarm.id,
-                        alarm.title,
-                        alarm.detail
-                    )
-                }
-                Event::Lowered(alarm) => {
-                    alloc::format!(
-                        "alarm lowered: {} {}: {}",
-                        alarm.id,
-                        alarm.title,
-                        alarm.detail
-                    )
-                }
-            };
-            self.actions.push_back(Action::Log {
-                level: log::Level::Warn,
-                text,
-            });
-        }
     }
 }
 

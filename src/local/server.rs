@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use causeway_engine::admin::line::{self, Parsed};
 use causeway_engine::admin::status::Status;
-use causeway_engine::admin::{Actor, Answer, Command, Refusal};
+use causeway_engine::admin::{self, Actor, Answer, Command, Refusal};
 use causeway_engine::base::limits::{COMMAND_LINE_CHARS, COMMAND_LINES};
 use causeway_engine::base::socket::Service;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -290,6 +290,7 @@ fn response(reply: Reply) -> Response {
         }
         Ok(Answer::Saved { .. }) => Response::Text("Saved.\n".into()),
         Ok(Answer::Status(_)) => Response::Done,
+        Ok(Answer::AlarmHistory(lines)) => Response::Text(admin::alarm_history(&lines)),
         Err(Refusal { reasons }) => Response::Refused(reasons),
     }
 }

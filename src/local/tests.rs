@@ -74,6 +74,7 @@ fn answer(command: Command, items: &mut BTreeMap<String, String>) -> Result<Answ
         | Command::ForceConfigUpdate
         | Command::Stop(_)
         | Command::AcknowledgeAlarm(_)
+        | Command::AlarmHistory(_)
         | Command::Unregister(_)
         | Command::Operation(_) => Err(Refusal::because("not in this test")),
     }

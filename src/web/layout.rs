@@ -169,14 +169,16 @@ fn alarms(frame: &Frame<'_>) -> Markup {
         .alarms
         .iter()
         .filter(|alarm| !alarm.acknowledged);
-    let worst = unseen.clone().max_by_key(|alarm| alarm.condition.severity);
+    let worst = unseen
+        .clone()
+        .max_by_key(|alarm| alarm.condition.kind.severity);
     html! {
         div #banner data-live role="status" {
             @if let Some(worst) = worst && frame.path != "/status/alarms" {
-                @let (tone, _) = words::severity(worst.condition.severity);
+                @let (tone, _) = words::severity(worst.condition.kind.severity);
                 a class={ "banner " (tone.class()) } href="/status/alarms" {
                     (words::pill(tone, &words::count(unseen.count(), "alarm")))
-                    span { (worst.condition.title) }
+                    span { (worst.condition.kind.title) }
                 }
             }
         }

@@ -268,7 +268,7 @@ impl Session<'_> {
                 let content = registrations::content(&status, search, number.unwrap_or(1));
                 ("Registrations by device", content)
             }
-            "/status/alarms" => ("Alarms", alarms::content(&status, &self.form_token)),
+            "/status/alarms" => ("Alarms", self.alarms(&status).await),
             "/maintenance/history" => ("Configuration history", self.history().await),
             "/system/clustering" => {
                 let values = self.face.values(&clustering::paths()).await;
@@ -336,6 +336,14 @@ impl Session<'_> {
                 again(&status, &form::typed(paths, form, &now), &faults)
             }
         }
+    }
+
+    async fn alarms(&self, status: &Status) -> maud::Markup {
+        let history = match self.face.ask(Command::AlarmHistory(alarms::LINES)).await {
+            Ok(Answer::AlarmHistory(lines)) => lines,
+            Ok(_) | Err(_) => Vec::new(),
+        };
+        alarms::content(status, &history, &self.form_token)
     }
 
     async fn acknowledge(&self) -> Response {

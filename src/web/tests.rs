@@ -10,7 +10,9 @@ use std::time::Duration;
 use async_io::Async;
 use causeway_engine::admin::status::{ListenerStatus, RegistrationStatus, Status, SystemStatus};
 use causeway_engine::admin::{Answer, Command, Refusal};
-use causeway_engine::alarm::{Alarm, Condition, Severity};
+use causeway_engine::alarm::catalogue::PEER_LOST;
+use causeway_engine::alarm::history::{Fate, Noted};
+use causeway_engine::alarm::{Alarm, Severity};
 use causeway_engine::base::ids::{PeerId, Position};
 use causeway_engine::base::socket::Service;
 use causeway_engine::base::time::Wall;
@@ -48,6 +50,16 @@ impl Table {
                 self.acknowledged.push(id);
                 Ok(Answer::Text("OK\n".into()))
             }
+            Command::AlarmHistory(_) => Ok(Answer::AlarmHistory(vec![Noted {
+                number: 1,
+                time: NOW,
+                fate: Fate::Acknowledged,
+                id: 15_015,
+                severity: Severity::Warning,
+                title: "Maintenance mode".into(),
+                detail: "<new> calls".into(),
+                by: "admin".into(),
+            }])),
             _ => Ok(Answer::Text(String::new())),
         }
     }
@@ -172,13 +184,7 @@ fn registration(number: u32) -> RegistrationStatus {
 
 fn alarm(count: usize) -> Alarm {
     Alarm {
-        condition: Condition {
-            id: 20_021,
-            title: "Cluster communication failure",
-            detail: "Peer 4 (192.168.1.26) has not been heard for 14 s.".into(),
-            severity: Severity::Warning,
-            remedy: "Check the network between the peers and the state of that peer.",
-        },
+        condition: PEER_LOST.about("peer 2", "peer 2"),
         first: NOW,
         last: NOW,
         count: count as u32,
@@ -294,6 +300,7 @@ fn every_page_asks_for_a_login_and_then_shows() {
         ("/status/overview", "48\u{202f}211"),
         ("/status/registrations", "sip:user7@example.com"),
         ("/status/alarms", "Cluster communication failure"),
+        ("/status/alarms", "acknowledged by admin"),
         ("/system/clustering", "Certificate: Invalid: self-signed"),
         ("/system/network", "IPv4 subnet mask"),
         ("/configuration/sip", "UDP port"),
@@ -417,11 +424,11 @@ fn alarms_are_acknowledged_and_logging_out_ends_the_session() {
         "/status/alarms",
         &cookie,
         "",
-        &format!("form={token}&alarm=20021"),
+        &format!("form={token}&alarm=20004"),
     );
     assert!(answer.contains("location: /status/alarms"), "{answer}");
     let acknowledged = fixture.table.lock().expect("a table").acknowledged.clone();
-    assert_eq!(acknowledged, [20_021]);
+    assert_eq!(acknowledged, [20_004]);
     let answer = fixture.post("/logout", &cookie, "", &format!("form={token}"));
     assert!(answer.contains("set-cookie: __Host-session=; ") && answer.contains("Max-Age=0"));
     assert_eq!(code(&fixture.get("/status/overview", &cookie)), "303");

@@ -147,7 +147,7 @@ impl Cluster {
         let (now, wall) = self.world.clocks(peer);
         let node = self.world.machines[peer].node.as_ref();
         let status = node.expect("it is on").status(now, wall);
-        let alarm = |alarm: Alarm| (alarm.condition.id, alarm.condition.detail);
+        let alarm = |alarm: Alarm| (alarm.condition.kind.id, alarm.condition.detail);
         status.alarms.into_iter().map(alarm).collect()
     }
 

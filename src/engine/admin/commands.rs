@@ -20,6 +20,8 @@ use crate::config::schema::Kind;
 pub enum Task {
     /// Mark alarms as seen.
     AcknowledgeAlarm,
+    /// List what became of alarms.
+    AlarmHistory,
     /// Reboot the machine.
     Boot,
     /// List replaced configurations.
@@ -137,6 +139,13 @@ pub(super) const VERBS: &[Verb] = &[
         Task::AcknowledgeAlarm,
         &[number("Alarm", 1, 99_999, None)],
         "Marks the raised alarms of this id as seen. They stay until their condition is gone.",
+    ),
+    verb(
+        "AlarmHistory",
+        Task::AlarmHistory,
+        &[number("Count", 1, 1_000, Some("50"))],
+        "Lists the alarms that were raised, lowered and acknowledged, newest first, also before \
+         the last restart.",
     ),
     verb("Boot", Task::Boot, &[], "Reboots the machine."),
     verb(

@@ -217,6 +217,10 @@ fn do_or_answer(
             let id = run.number("Alarm").unwrap_or(0);
             return Ok(Outcome::Do(Command::AcknowledgeAlarm(id)));
         }
+        Task::AlarmHistory => {
+            let count = run.number("Count").unwrap_or(1) as usize;
+            return Ok(Outcome::Do(Command::AlarmHistory(count)));
+        }
         Task::RemoveRegistration => {
             let alias = run.value("Alias").to_string();
             return Ok(Outcome::Do(Command::Unregister(alias)));

@@ -3,6 +3,7 @@
 //! Faces only parse and print. `node` applies a [`Command`] and answers it; nothing else changes
 //! the product. Start at [`Command`].
 
+mod alarms;
 mod commands;
 mod complete;
 mod history;
@@ -23,8 +24,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use crate::alarm::history::Noted;
 use crate::net::machine::Stop;
 use crate::operation::status::Ask;
+pub use alarms::{alarm_history, fate, severity};
 pub use reference::reference;
 use status::Status;
 
@@ -66,6 +69,8 @@ pub enum Command {
     Stop(Stop),
     /// Mark every raised alarm of this id as seen (SPEC AL1).
     AcknowledgeAlarm(u32),
+    /// What became of alarms: the newest lines of the history, at most so many (SPEC AL2).
+    AlarmHistory(usize),
     /// End the registrations of an alias, wherever in the cluster they are (SPEC MM3).
     Unregister(String),
     /// Begin, undo or give up an operation of the cluster (SPEC CL8).
@@ -90,6 +95,8 @@ pub enum Answer {
     Value(String),
     /// The state of everything, for pages.
     Status(Box<Status>),
+    /// Lines of the alarm history, newest first.
+    AlarmHistory(Vec<Noted>),
 }
 
 /// Why a command was not done; nothing changed.

@@ -19,7 +19,7 @@ use core::time::Duration;
 use super::status::{ListenerStatus, RegistrationStatus, Status};
 use super::words::choose;
 use super::{Refusal, operations};
-use crate::alarm::{Alarm, Severity};
+use crate::alarm::Alarm;
 use crate::base::socket::Service;
 use crate::base::time::Wall;
 use crate::cluster::status::{ClusterStatus, PeerState, PeerStatus};
@@ -258,15 +258,10 @@ fn numbered(name: &'static str, rows: impl Iterator<Item = Vec<Node>>) -> Vec<No
 }
 
 fn alarm(alarm: &Alarm) -> Vec<Node> {
-    let severity = match alarm.condition.severity {
-        Severity::Notice => "Notice",
-        Severity::Warning => "Warning",
-        Severity::Error => "Error",
-        Severity::Critical => "Critical",
-    };
+    let severity = super::severity(alarm.condition.kind.severity);
     vec![
-        Node::word("ID", alarm.condition.id),
-        Node::text("Title", alarm.condition.title),
+        Node::word("ID", alarm.condition.kind.id),
+        Node::text("Title", alarm.condition.kind.title),
         Node::text("Detail", &alarm.condition.detail),
         Node::word("Severity", severity),
         Node::word(
@@ -280,7 +275,7 @@ fn alarm(alarm: &Alarm) -> Vec<Node> {
         Node::text("FirstRaised", alarm.first),
         Node::text("LastRaised", alarm.last),
         Node::word("Count", alarm.count),
-        Node::text("Remedy", alarm.condition.remedy),
+        Node::text("Remedy", alarm.condition.kind.remedy),
     ]
 }
 

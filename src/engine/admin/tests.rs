@@ -13,7 +13,8 @@ use super::line::{Outcome, Parsed, complete, interpret, parse, parse_settings, s
 use super::reference;
 use super::status::{ListenerStatus, RegistrationStatus, Status, SystemStatus};
 use super::{Answer, Command, Refusal};
-use crate::alarm::{Alarm, Condition, Severity};
+use crate::alarm::Alarm;
+use crate::alarm::catalogue::PEER_LOST;
 use crate::base::ids::{PeerId, Position};
 use crate::base::limits::COMMAND_LINE_CHARS;
 use crate::base::random::Random;
@@ -115,13 +116,7 @@ fn status() -> Status {
             registration("sip:bob@example.net"),
         ],
         alarms: vec![Alarm {
-            condition: Condition {
-                id: 20_021,
-                title: "Cluster communication failure",
-                detail: "peer 2".into(),
-                severity: Severity::Warning,
-                remedy: "Look at the network",
-            },
+            condition: PEER_LOST.about("peer 2", "peer 2"),
             first: Wall::from_millis(0),
             last: Wall::from_millis(0),
             count: 1,
@@ -335,12 +330,13 @@ fn commands_take_parameters_by_name_and_by_place() {
         ("xCommand Boot", Command::Stop(Stop::Reboot)),
         ("xCommand PowerOff", Command::Stop(Stop::PowerOff)),
         (
-            "xCommand AlarmAcknowledge Alarm: 20021",
-            Command::AcknowledgeAlarm(20_021),
+            "xCommand AlarmAcknowledge Alarm: 20004",
+            Command::AcknowledgeAlarm(20_004),
         ),
+        ("xCommand AlarmHistory 7", Command::AlarmHistory(7)),
         (
-            "xCommand AlarmAcknowledge 20021",
-            Command::AcknowledgeAlarm(20_021),
+            "xCommand AlarmAcknowledge 20004",
+            Command::AcknowledgeAlarm(20_004),
         ),
         (
             "xCommand RemoveRegistration Alias: \"sip:bob@example.net\"",

@@ -192,3 +192,6 @@ pub const PREFLIGHT_TIME: Duration = Duration::from_secs(4);
 
 /// Time without progress after which an operation raises an alarm.
 pub const OPERATION_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Lines of the alarm history.
+pub const ALARM_HISTORY: usize = 1_000;

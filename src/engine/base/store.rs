@@ -13,7 +13,7 @@ pub enum Table {
     Revision,
     /// Secrets that revisions name; the shell encrypts these at rest (SPEC RP7). Key: secret id.
     Secret,
-    /// Alarm and event history. Key: sequence number, big-endian.
+    /// What happened. Key: of what kind (`alarm `), then a number, big-endian.
     History,
 }
 

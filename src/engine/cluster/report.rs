@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::alarm::{Condition, Severity};
+use crate::alarm::{Condition, Kind, catalogue};
 use crate::base::limits;
 use crate::base::socket::Service;
 use crate::base::time::{Instant, Wall};
@@ -78,7 +78,7 @@ impl Cluster {
     }
 
     /// What is wrong with the cluster now.
-    pub fn conditions(&self, now: Instant) -> Vec<Condition> {
+    pub fn conditions(&self, now: Instant, configuration: &Configuration) -> Vec<Condition> {
         let Some(settings) = &self.settings else {
             return Vec::new();
         };
@@ -88,25 +88,15 @@ impl Cluster {
             .flat_map(|peer| peer_conditions(now, peer))
             .collect();
         conditions.extend(self.primary_conditions(now, settings));
-        if let Some(detail) = self.replication.fault.clone() {
-            let remedy = "Mend what the text names; replication is tried again by itself.";
-            conditions.push(warning(20_009, "Cluster replication error", detail, remedy));
-        }
+        conditions.extend(self.replication_conditions(settings));
+        conditions.extend(self.conflict(now, configuration));
         if self.repairs > 0 {
             let detail = format!("{} repairs since the start", self.repairs);
-            let remedy = "Shared items differed from their owner's and were fetched again. Report \
-                          this: it is a fault of the software.";
-            conditions.push(warning(20_902, "Shared state repaired", detail, remedy));
+            conditions.push(catalogue::REPAIRED.about("", detail));
         }
         if !self.peers.is_empty() {
-            conditions.push(Condition {
-                id: 40_049,
-                title: "Cluster TLS permissive",
-                detail: "peers' certificates are not verified".into(),
-                severity: Severity::Notice,
-                remedy: "Peers are told by the identity met first and, when set, by the cluster \
-                         secret. Enforce verifies certificates too.",
-            });
+            let detail = "peers' certificates are not verified";
+            conditions.push(catalogue::TLS_PERMISSIVE.about("", detail));
         }
         conditions
     }
@@ -124,7 +114,6 @@ impl Cluster {
 
     fn primary_conditions(&self, now: Instant, settings: &ClusterSettings) -> Vec<Condition> {
         let mut conditions = Vec::new();
-        let title = "Cluster replication error";
         let followed = self.followed(settings);
         let typed = settings.primary;
         if let (Some(followed), Some(typed)) = (followed, typed)
@@ -135,20 +124,67 @@ impl Cluster {
                  follows peer {followed} since term {}",
                 term(self.promise.epoch)
             );
-            let remedy = "Set Alternates ConfigurationPrimary to the same number on every peer.";
-            conditions.push(warning(20_017, title, detail, remedy));
+            conditions.push(catalogue::PRIMARY_MISMATCH.about("", detail));
         }
-        let primary = self
-            .peers
-            .iter()
-            .find(|peer| Some(peer.position) == followed);
-        if let Some(primary) = primary
+        let of = |position| {
+            self.peers
+                .iter()
+                .find(|peer| Some(peer.position) == position)
+        };
+        if let Some(primary) = of(followed)
             && primary.met
             && primary.state_word(now) != PeerState::Active
         {
             let detail = format!("cannot find primary {}", primary.address);
-            let remedy = "Bring the primary back, or make another peer primary.";
-            conditions.push(warning(20_016, title, detail, remedy));
+            conditions.push(catalogue::PRIMARY_LOST.about("", detail));
+        }
+        if let Some(primary) = of(typed)
+            && followed.is_none()
+        {
+            let detail = format!("cannot find primary {}: it was never met", primary.address);
+            conditions.push(catalogue::PRIMARY_UNKNOWN.about("", detail));
+        } else if followed.is_none()
+            && let Some(typed) = typed
+            && settings.position() != Some(typed)
+        {
+            let detail = format!("peer {typed} is to be primary and is not in the list of peers");
+            conditions.push(catalogue::PRIMARY_UNKNOWN.about("", detail));
+        }
+        conditions
+    }
+
+    /// What this subordinate holds is not what the primary holds, while nothing keeps it from
+    /// taking that over.
+    fn conflict(&self, now: Instant, configuration: &Configuration) -> Option<Condition> {
+        let is_followed = |peer: &&Peer| peer.id.is_some() && peer.id == self.promise.primary;
+        let primary = self.peers.iter().find(is_followed)?;
+        let chain = configuration.chain(Scope::Cluster);
+        let differs = primary.follows.is_some_and(|state| {
+            state.epoch == self.promise.epoch && state.head.hash != chain.hash()
+        });
+        let able = primary.same_schema && self.replication.fault.is_none();
+        if !differs || !able || primary.state_word(now) != PeerState::Active {
+            return None;
+        }
+        let detail = "this peer's configuration conflicts with the primary's";
+        Some(catalogue::CONFLICT.about("", detail))
+    }
+
+    fn replication_conditions(&self, settings: &ClusterSettings) -> Vec<Condition> {
+        let mut conditions = Vec::new();
+        if let Some(detail) = self.replication.fault.clone() {
+            conditions.push(catalogue::SYNCHRONISATION.about("", detail));
+        }
+        if settings.name.is_empty() && !self.peers.is_empty() {
+            let detail = "there are peers and the cluster has no name";
+            conditions.push(catalogue::NO_CLUSTER_NAME.about("", detail));
+        }
+        let unproved = |peer: &&Peer| self.secret.is_none() && peer.stands(Service::PeerState);
+        for peer in self.peers.iter().filter(unproved) {
+            if let Some(id) = peer.id {
+                let detail = format!("{}: serial number {id}", peer.address);
+                conditions.push(catalogue::PINNED_AT_FIRST_USE.about(&*peer.address, detail));
+            }
         }
         conditions
     }
@@ -222,50 +258,39 @@ fn certificate(peer: &Peer) -> String {
 fn peer_conditions(now: Instant, peer: &Peer) -> Vec<Condition> {
     let mut conditions = Vec::new();
     let address = &peer.address;
+    let mut say = |kind: &'static Kind, detail: String| {
+        conditions.push(kind.about(address.as_str(), detail));
+    };
+    let lost = peer.met && peer.state_word(now) != PeerState::Active;
+    let only_state = peer.stands(Service::PeerConfiguration) && !peer.stands(Service::PeerState);
     if let Some(refusal) = &peer.refusal {
-        let detail = format!("{address}: {refusal}");
-        let remedy = "Make the clustering settings the same on both peers.";
-        conditions.push(warning(20_012, "Cluster replication error", detail, remedy));
+        say(&catalogue::SETTINGS_DIFFER, format!("{address}: {refusal}"));
     } else if peer.ip.is_none() {
-        let detail = format!("{address} is not an IP address");
-        let remedy = "Configure the peer by its IP address.";
-        conditions.push(warning(20_005, "Invalid peer address", detail, remedy));
-    } else if peer.met && peer.state_word(now) != PeerState::Active {
+        say(
+            &catalogue::PEER_ADDRESS,
+            format!("{address} is not an IP address"),
+        );
+    } else if lost && only_state {
+        say(
+            &catalogue::STATE_LINK,
+            format!("{address}: no TLS connection for shared state"),
+        );
+    } else if lost {
         let reason = reason(now, peer).unwrap_or_default();
-        let detail = format!("{address}: {reason}");
-        let remedy = "Check that the peer runs and that TCP 4371, TCP 4372 and UDP 4372 pass.";
-        conditions.push(warning(
-            20_004,
-            "Cluster communication failure",
-            detail,
-            remedy,
-        ));
+        say(&catalogue::PEER_LOST, format!("{address}: {reason}"));
     }
     if peer.met && !peer.same_schema && peer.software.is_some() {
         let version = peer.software.as_deref().unwrap_or("another version");
         let detail = format!("{address} runs {version}: configuration is not shared with it");
-        let remedy = "Bring all peers to the same version; replication goes on by itself.";
-        conditions.push(warning(20_008, "Cluster replication error", detail, remedy));
+        say(&catalogue::VERSIONS_DIFFER, detail);
     }
-    if peer
+    if let Some(trip) = peer
         .beats
         .round_trip
-        .is_some_and(|trip| trip > limits::ROUND_TRIP_MAX)
+        .filter(|trip| *trip > limits::ROUND_TRIP_MAX)
     {
-        // Without the figure: an alarm whose text changes would be a new one every second.
-        let detail = format!("{address}: the round trip is above 80 ms");
-        let remedy = "Bring the peers closer together on the network.";
-        conditions.push(warning(20_901, "Round trip too long", detail, remedy));
+        let detail = format!("{address}: {} ms; at most 80 ms are good", trip.as_millis());
+        say(&catalogue::ROUND_TRIP, detail);
     }
     conditions
-}
-
-fn warning(id: u32, title: &'static str, detail: String, remedy: &'static str) -> Condition {
-    Condition {
-        id,
-        title,
-        detail,
-        severity: Severity::Warning,
-        remedy,
-    }
 }

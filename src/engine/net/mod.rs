@@ -10,7 +10,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::alarm::{Condition, Severity};
+use crate::alarm::{Condition, catalogue};
 use crate::base::limits::ROUTE_MESSAGES;
 use crate::base::time::Instant;
 use crate::wire::netlink::answer::{Fault, answers};
@@ -220,55 +220,18 @@ impl Net {
     /// What does not stand as it is wanted.
     pub fn conditions(&self) -> Vec<Condition> {
         let mut conditions = Vec::new();
-        let mut say = |id, title, severity, detail: String, remedy| {
-            conditions.push(Condition {
-                id,
-                title,
-                detail,
-                severity,
-                remedy,
-            });
-        };
         if let Some(fault) = &self.faults.machine {
-            let remedy = "Restart the machine; if it stays, note the text and ask for support";
-            say(
-                25_101,
-                "The machine cannot be controlled",
-                Severity::Critical,
-                fault.clone(),
-                remedy,
-            );
+            conditions.push(catalogue::MACHINE_LOST.about("", fault.clone()));
         }
         if let Some(fault) = &self.faults.firewall {
-            let remedy = "Restart the machine; until then it stays closed to the network";
-            say(
-                25_102,
-                "The firewall is not in force",
-                Severity::Critical,
-                fault.clone(),
-                remedy,
-            );
+            conditions.push(catalogue::FIREWALL_REFUSED.about("", fault.clone()));
         }
         let steps = self.faults.steps.iter().map(|(_, fault)| fault);
         for fault in steps.chain(&self.faults.obstacles) {
-            let remedy = "Correct the addresses of LAN1 and LAN2 and the gateway";
-            say(
-                25_103,
-                "Network settings not in force",
-                Severity::Error,
-                fault.clone(),
-                remedy,
-            );
+            conditions.push(catalogue::NETWORK_REFUSED.about(fault.clone(), fault.clone()));
         }
         for address in self.duplicates() {
-            let remedy = "Give this machine or the other one a different address";
-            say(
-                25_104,
-                "Address used by another machine",
-                Severity::Error,
-                address,
-                remedy,
-            );
+            conditions.push(catalogue::ADDRESS_IN_USE.about(address.clone(), address));
         }
         conditions
     }

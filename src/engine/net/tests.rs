@@ -161,7 +161,7 @@ fn a_refused_firewall_keeps_the_links_down() {
     let answers = vec![answer(9, 95)];
     net.handle(T0, MachineReport::Firewall { sequence, answers });
     assert_eq!(net.poll_action(), None);
-    assert_eq!(net.conditions()[0].id, 25_102);
+    assert_eq!(net.conditions()[0].kind.id, 25_102);
     net.handle_timeout(net.poll_timeout().expect("a retry"));
     assert!(matches!(
         net.poll_action(),
@@ -196,7 +196,7 @@ fn silence_is_an_alarm_and_old_answers_change_nothing() {
     };
     let late = net.poll_timeout().expect("an answer is awaited");
     net.handle_timeout(late);
-    assert_eq!(net.conditions()[0].id, 25_101);
+    assert_eq!(net.conditions()[0].kind.id, 25_101);
     let answers = vec![answer(1, 0)];
     net.handle(late, MachineReport::Route { sequence, answers });
     assert_eq!(net.poll_action(), None);
@@ -242,5 +242,5 @@ fn rubbish_from_the_kernel_is_said_and_survived() {
             dumps: vec![vec![1, 2, 3]],
         },
     );
-    assert_eq!(net.conditions()[0].id, 25_101);
+    assert_eq!(net.conditions()[0].kind.id, 25_101);
 }

@@ -61,13 +61,18 @@ impl Node {
                 Ok(Answer::Text(format!("{stop:?} has begun.\n")))
             }
             Command::AcknowledgeAlarm(id) => {
-                if self.alarms.acknowledge(id) {
+                if self.alarms.acknowledge(wall, id, &actor.name) {
+                    self.save_history(now);
                     Ok(Answer::Text(format!("Alarm {id} is acknowledged.\n")))
                 } else {
                     Err(Refusal::because(format!("no alarm {id} is raised")))
                 }
             }
             Command::Operation(ask) => return self.operate(now, wall, request, actor, ask),
+            Command::AlarmHistory(count) => {
+                let newest = self.alarms.history().lines().rev();
+                Ok(Answer::AlarmHistory(newest.take(count).cloned().collect()))
+            }
             Command::Unregister(aor) => self.unregister(now, &aor),
         };
         self.actions.push_back(Action::Answer { request, answer });

@@ -158,17 +158,17 @@ impl Node {
             alloc::vec![format!("{} {hash}", head.id().number)],
         );
         tell("restart", self.restart_items());
-        let open = self
-            .alarms
-            .raised()
-            .filter(|alarm| !alarm.acknowledged && alarm.condition.severity > Severity::Notice);
-        let named = open.map(|alarm| format!("{} {}", alarm.condition.id, alarm.condition.title));
+        let open = self.alarms.raised().filter(|alarm| {
+            !alarm.acknowledged && alarm.condition.kind.severity > Severity::Notice
+        });
+        let kinds = open.map(|alarm| alarm.condition.kind);
+        let named = kinds.map(|kind| format!("{} {}", kind.id, kind.title));
         tell("alarms", named.collect());
         facts
     }
 
     /// Items that were changed since the start and take effect only after a restart.
-    fn restart_items(&self) -> Vec<String> {
+    pub(super) fn restart_items(&self) -> Vec<String> {
         changed_restart_items(&self.started_with, self.configuration.tree())
     }
 }

@@ -5,11 +5,15 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::admin::status::{RegistrationStatus, Status, SystemStatus};
-use crate::alarm::{Condition, Severity};
+use crate::alarm::Condition;
+use crate::alarm::catalogue::{
+    DATABASE_FAILURE, DATABASE_UNREADABLE, MAINTENANCE_MODE, NOT_IN_LIST, PORT_CONFLICT,
+    RESTART_REQUIRED, SECRET_LOST,
+};
 use crate::base::socket::Service;
 use crate::base::time::{Instant, Wall};
 use crate::cluster::status::ClusterStatus;
-use crate::config::schema::Scope;
+use crate::config::settings::ClusterSettings;
 
 use super::Node;
 
@@ -49,61 +53,40 @@ impl Node {
 
     /// Everything that is wrong now.
     pub(super) fn conditions(&self, now: Instant) -> Vec<Condition> {
-        let mut conditions = self.cluster.conditions(now);
+        let mut conditions = self.cluster.conditions(now, &self.configuration);
         conditions.extend(self.net.conditions());
         conditions.extend(self.operations.conditions(now));
-        conditions.extend(self.faults.iter().map(|fault| Condition {
-            id: 15_008,
-            title: "Failed to load database",
-            detail: fault.clone(),
-            severity: Severity::Error,
-            remedy: "Compare the configuration with a backup or with the history of revisions.",
-        }));
-        conditions.extend(self.disk_fault.iter().map(|fault| Condition {
-            id: 15_005,
-            title: "Database failure",
-            detail: format!("what is changed cannot be saved: {fault}"),
-            severity: Severity::Error,
-            remedy: "Make room on the disk, or replace it. Calls and registrations go on.",
-        }));
-        conditions.extend(self.configuration.lost_secrets().map(|path| Condition {
-            id: 15_903,
-            title: "Secret lost",
-            detail: format!("the secret of {path} cannot be read"),
-            severity: Severity::Error,
-            remedy: match path.item().scope {
-                Scope::Peer => "Set it again.",
-                Scope::Cluster => {
-                    "Set it again on the primary. A subordinate fetches it from the primary by \
-                     itself."
-                }
-            },
-        }));
+        let faults = self.faults.iter();
+        conditions.extend(faults.map(|fault| DATABASE_UNREADABLE.about(&**fault, &**fault)));
+        if let Some(fault) = &self.disk_fault {
+            let detail = format!("what is changed cannot be saved: {fault}");
+            conditions.push(DATABASE_FAILURE.about("", detail));
+        }
+        for path in self.configuration.lost_secrets() {
+            let detail = format!("the secret of {path} cannot be read");
+            conditions.push(SECRET_LOST.about(path.to_string(), detail));
+        }
         for listener in self.listeners.status() {
             let Some(fault) = listener.fault.filter(|fault| fault != "being opened") else {
                 continue;
             };
-            let service = service_name(listener.service);
-            conditions.push(Condition {
-                id: 25_018,
-                title: "Port conflict",
-                detail: format!("{service} cannot listen on {}: {fault}", listener.address),
-                severity: Severity::Error,
-                remedy: "Choose another port, or give this system the address.",
-            });
+            let place = format!("{} on {}", service_name(listener.service), listener.address);
+            let detail = format!("cannot open {place}: {fault}");
+            conditions.push(PORT_CONFLICT.about(place, detail));
         }
-        if self
-            .configuration
-            .tree()
-            .is_on("SystemUnit Maintenance Mode")
-        {
-            conditions.push(Condition {
-                id: 15_015,
-                title: "Maintenance mode",
-                detail: "new calls and registrations are refused".into(),
-                severity: Severity::Warning,
-                remedy: "Set SystemUnit Maintenance Mode to Off when the work is done.",
-            });
+        let tree = self.configuration.tree();
+        if tree.is_on("SystemUnit Maintenance Mode") {
+            let detail = "new calls and registrations are refused";
+            conditions.push(MAINTENANCE_MODE.about("", detail));
+        }
+        let settings = ClusterSettings::from(tree);
+        if !settings.peers.is_empty() && settings.position().is_none() {
+            let detail = "the local system does not appear in the list of peers";
+            conditions.push(NOT_IN_LIST.about("", detail));
+        }
+        for path in self.restart_items() {
+            let detail = format!("{path} was changed");
+            conditions.push(RESTART_REQUIRED.about(path, detail));
         }
         conditions
     }

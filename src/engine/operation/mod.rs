@@ -25,7 +25,8 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::alarm::{Condition, Severity};
+use crate::alarm::Condition;
+use crate::alarm::catalogue::OPERATION_WAITS;
 use crate::base::ids::{PeerId, RequestId};
 use crate::base::limits;
 use crate::base::random::Random;
@@ -278,13 +279,7 @@ impl Operations {
             true => format!("{}: {}", plan.title, plan.fault),
             false => format!("{}: {}", plan.title, self.lead.progress),
         };
-        vec![Condition {
-            id: 20_910,
-            title: "Cluster operation waits",
-            detail,
-            severity: Severity::Warning,
-            remedy: "System > Clustering shows the step. Mend what it waits for, or undo it.",
-        }]
+        vec![OPERATION_WAITS.about("", detail)]
     }
 
     fn led(&self, plan: &Plan) -> Led {
