@@ -21,6 +21,7 @@ use core::time::Duration;
 
 use crate::admin::Actor;
 use crate::alarm::Alarms;
+use crate::base::digest::hmac_sha256;
 use crate::base::ids::{BatchId, Incarnation, PeerId, StreamId, StreamIds};
 use crate::base::random::Random;
 use crate::base::socket::Service;
@@ -115,7 +116,9 @@ enum Promise {
 impl Node {
     /// A node that has just started; its first actions are waiting.
     pub fn new(now: Instant, wall: Wall, boot: Boot) -> Self {
-        let mut random = Random::new(boot.seed);
+        // What the seed spreads can be guessed from what was seen; what it guards cannot.
+        let mut random = Random::new(hmac_sha256(&boot.seed, &[b"spread"]));
+        let guard = hmac_sha256(&boot.seed, &[b"guard"]);
         let (configuration, faults) = Configuration::load(&boot.records);
         let (alarms, alarm_fault) = Alarms::load(&boot.records);
         let faults = faults.into_iter().chain(alarm_fault);
@@ -126,7 +129,7 @@ impl Node {
             own: boot.id,
             software: boot.version,
             random: Random::new(random.bytes()),
-            streams: StreamIds::new(2, 4),
+            streams: StreamIds::new(2, 8),
             records: &boot.records,
         };
         let cluster = Cluster::new(now, start, &configuration);
@@ -138,7 +141,13 @@ impl Node {
         let otherwise = IpAddr::from(otherwise);
         let settings = SipSettings::new(configuration.tree(), otherwise);
         let sip = Sip::new(now, settings, random.bytes(), StreamIds::new(4, 4));
-        let operations = Operations::new(boot.id, Random::new(random.bytes()), &boot.records);
+        let operations = Operations::new(
+            boot.id,
+            Random::new(random.bytes()),
+            guard,
+            StreamIds::new(6, 8),
+            &boot.records,
+        );
         let started_with = configuration.tree().clone();
         let mut node = Self {
             id: boot.id,
@@ -299,10 +308,10 @@ impl Node {
 
     /// Carries on whatever the last input set off, until nothing moves any more.
     fn settle(&mut self, now: Instant, wall: Wall) {
-        self.carry_operations(now);
+        self.carry_operations(now, wall);
         self.next_save(now, wall);
         // A save that is refused is known at once.
-        self.carry_operations(now);
+        self.carry_operations(now, wall);
         self.cluster.share_soon(now, &self.directory);
         self.carry_actions();
         if !self.starting && self.told != Some(self.configuration.generation()) {

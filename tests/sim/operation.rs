@@ -246,3 +246,163 @@ fn what_is_known_of_a_purged_peer_comes_from_it_alone() {
     };
     assert_eq!(hash(0), hash(2));
 }
+
+/// Checks whose subsystems this version does not have, and facts that these machines have not.
+const UNKNOWN: &str = "Override: Platform,NAT,SystemName,HostName,Domain,Certificates,PrivateKey,\
+    OptionKeys,H323,NTP,DNS,Neighbours,Type,EthernetSpeed,Gateway,Alarms,OtherCluster";
+
+/// Machines that are on, the first of them a cluster of one.
+fn first_of(seed: u64, count: usize) -> Cluster {
+    let mut cluster = Cluster::new(seed, count, 1);
+    for peer in 0..count {
+        cluster.world.start(peer);
+    }
+    cluster.run(2_000);
+    let line = format!("xCommand ClusterCreate Name: cluster.example.net {UNKNOWN}");
+    cluster.line(0, &line).expect("begun");
+    assert_eq!(cluster.finish(0).state, PlanState::Done);
+    cluster.set(0, "SIP Domain 1 Name", "example.net");
+    cluster.run(1_000);
+    cluster
+}
+
+fn code(cluster: &mut Cluster) -> String {
+    let text = cluster.line(0, "xCommand ClusterInvite").expect("a code");
+    let line = text.lines().next().expect("a line");
+    line.trim_start_matches("Code: ").to_string()
+}
+
+fn join(cluster: &mut Cluster, peer: usize) -> Result<String, Vec<String>> {
+    let code = code(cluster);
+    let line = format!("xCommand ClusterJoin Primary: 10.0.0.1 Code: {code} {UNKNOWN}");
+    cluster.line(peer, &line)
+}
+
+#[test]
+fn six_systems_become_a_cluster_one_by_one() {
+    let mut cluster = first_of(30, 6);
+    cluster.set(4, "SIP Domain 9 Name", "own.example");
+    cluster.run(1_000);
+    cluster.saved.clear();
+    for peer in 1..6 {
+        join(&mut cluster, peer).expect("accepted");
+        let led = cluster.finish(0);
+        assert_eq!(led.state, PlanState::Done, "{led:#?}");
+        assert!(led.outside.iter().any(|system| system.contains("DNS")));
+    }
+    cluster.heal();
+    cluster.all_follow(6, 1);
+    let node = cluster.world.machines[4].node.as_ref().expect("it is on");
+    let tree = node.configuration().tree();
+    assert_eq!(tree.text("SIP Domain 1 Name"), "example.net");
+    assert_eq!(
+        tree.text("SIP Domain 9 Name"),
+        "",
+        "replaced by the primary's"
+    );
+    assert_eq!(node.configuration().branches().count(), 1, "and kept");
+}
+
+#[test]
+fn nobody_joins_without_the_code() {
+    let mut cluster = first_of(31, 3);
+    let wrong = "xCommand ClusterJoin Primary: 10.0.0.1 Code: 0000-0000-0000-0000";
+    assert!(cluster.line(1, wrong).is_err(), "nobody is invited");
+    let real = code(&mut cluster);
+    for _ in 0..5 {
+        let refused = cluster.world.ask(1, Command::Line(wrong.into()));
+        cluster.run(1_500);
+        cluster.told.remove(&refused);
+        cluster.world.crash(1);
+        cluster.world.lose_disk(1);
+        cluster.world.start(1);
+        cluster.run(500);
+    }
+    let line = format!("xCommand ClusterJoin Primary: 10.0.0.1 Code: {real} {UNKNOWN}");
+    let request = cluster.world.ask(2, Command::Line(line));
+    cluster.run(20_000);
+    assert!(
+        !matches!(cluster.told.get(&request), Some(Ok(_))),
+        "the code is void"
+    );
+    assert_eq!(cluster.status(0).peers.len(), 1);
+    assert!(cluster.status(2).peers.is_empty());
+}
+
+#[test]
+fn a_blocked_join_says_why_and_changes_nothing() {
+    let mut cluster = first_of(32, 2);
+    let real = code(&mut cluster);
+    let line = format!("xCommand ClusterJoin Primary: 10.0.0.1 Code: {real}");
+    let reasons = cluster.line(1, &line).expect_err("blocked").join("\n");
+    assert!(
+        reasons.contains("NTP") && reasons.contains("Override:"),
+        "{reasons}"
+    );
+    assert_eq!(cluster.status(0).peers.len(), 1);
+    let line = format!("xCommand ClusterPreflight Primary: 10.0.0.1 Code: {real}");
+    let report = cluster.line(1, &line).expect("a report");
+    for passed in ["Reachability", "RoundTrip", "NAT", "NoPeers", "Version"] {
+        assert!(
+            report.contains(&format!("passed       {passed}")),
+            "{report}"
+        );
+    }
+    assert_eq!(cluster.status(0).peers.len(), 1);
+    let line = format!("xCommand ClusterJoin Primary: 10.0.0.1 Code: {real} {UNKNOWN}");
+    cluster.line(1, &line).expect("the code is still good");
+    assert_eq!(cluster.finish(0).state, PlanState::Done);
+}
+
+#[test]
+fn a_crash_of_any_peer_at_any_moment_does_not_end_a_join() {
+    for victim in 0..3 {
+        for moment in (50..2_500).step_by(200) {
+            let mut cluster = first_of(33, 3);
+            join(&mut cluster, 1).expect("accepted");
+            assert_eq!(cluster.finish(0).state, PlanState::Done);
+            let real = code(&mut cluster);
+            let line = format!("xCommand ClusterJoin Primary: 10.0.0.1 Code: {real} {UNKNOWN}");
+            cluster.world.ask(2, Command::Line(line));
+            cluster.run(moment);
+            cluster.world.crash(victim);
+            cluster.run(6_000);
+            cluster.world.start(victim);
+            cluster.run(20_000);
+            let led = cluster.finish(0);
+            let joined = led.title.contains("10.0.0.3");
+            assert_eq!(led.state, PlanState::Done, "{victim} {moment}: {led:#?}");
+            if joined {
+                cluster.heal();
+                assert_eq!(cluster.status(2).peers.len(), 3, "{victim} {moment}");
+            } else {
+                // A crash before anything was begun: nobody has changed.
+                assert_eq!(cluster.status(0).peers.len(), 2, "{victim} {moment}");
+                assert!(cluster.status(2).peers.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_join_is_undone_up_to_its_last_step() {
+    for moment in (0..2_000).step_by(130) {
+        let mut cluster = first_of(34, 3);
+        join(&mut cluster, 1).expect("accepted");
+        assert_eq!(cluster.finish(0).state, PlanState::Done);
+        join(&mut cluster, 2).expect("accepted");
+        cluster.run(moment);
+        let undone = cluster.line(0, "xCommand OperationUndo");
+        let led = cluster.finish(0);
+        cluster.run(5_000);
+        match undone {
+            Ok(_) => {
+                assert_eq!(led.state, PlanState::Undone, "{moment}: {led:#?}");
+                assert_eq!(cluster.status(0).peers.len(), 2);
+                assert_eq!(cluster.status(1).peers.len(), 2);
+                assert!(cluster.status(2).peers.is_empty(), "{moment}");
+            }
+            Err(_) => cluster.heal(),
+        }
+    }
+}

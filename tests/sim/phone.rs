@@ -32,7 +32,19 @@ pub(crate) struct Phone {
     pub(crate) failed: Vec<String>,
     sequence: u32,
     pending: Option<Pending>,
+    /// The answer to a call that is not acknowledged yet.
+    answered: Option<Answered>,
     refresh_ms: u64,
+}
+
+/// A 200 that is repeated until the ACK comes (RFC 3261 section 13.3.1.4).
+#[derive(Debug)]
+struct Answered {
+    to: SocketAddr,
+    bytes: Vec<u8>,
+    next_ms: u64,
+    interval_ms: u64,
+    until_ms: u64,
 }
 
 /// A request of ours that waits for its final response.
@@ -72,6 +84,7 @@ impl Phone {
             failed: Vec::new(),
             sequence: 0,
             pending: None,
+            answered: None,
             refresh_ms: 0,
         }
     }
@@ -103,6 +116,24 @@ impl Phone {
 
     /// Retransmits and refreshes what is due.
     pub(crate) fn tick(&mut self, now_ms: u64) -> Vec<Outgoing> {
+        let mut outgoing: Vec<Outgoing> = self.answer_again(now_ms).into_iter().collect();
+        outgoing.extend(self.ask_again(now_ms));
+        outgoing
+    }
+
+    fn answer_again(&mut self, now_ms: u64) -> Option<Outgoing> {
+        self.answered
+            .take_if(|answered| answered.until_ms <= now_ms);
+        let answered = self
+            .answered
+            .as_mut()
+            .filter(|answered| answered.next_ms <= now_ms)?;
+        answered.interval_ms = (answered.interval_ms * 2).min(4_000);
+        answered.next_ms = now_ms + answered.interval_ms;
+        Some((answered.to, answered.bytes.clone()))
+    }
+
+    fn ask_again(&mut self, now_ms: u64) -> Vec<Outgoing> {
         let Some(pending) = &mut self.pending else {
             return if self.refresh_ms <= now_ms {
                 self.register(now_ms)
@@ -139,7 +170,7 @@ impl Phone {
                     .unwrap_or(0);
                 self.response(now_ms, status, &text)
             }
-            None => self.asked(from, &text),
+            None => self.asked(now_ms, from, &text),
         }
     }
 
@@ -281,8 +312,11 @@ impl Phone {
     }
 
     /// Answers what others ask: every call is taken at once.
-    fn asked(&self, from: SocketAddr, text: &str) -> Vec<Outgoing> {
+    fn asked(&mut self, now_ms: u64, from: SocketAddr, text: &str) -> Vec<Outgoing> {
         let method = text.split(' ').next().unwrap_or("");
+        if method == "ACK" || method == "BYE" {
+            self.answered = None;
+        }
         if method == "ACK" {
             return Vec::new();
         }
@@ -305,7 +339,17 @@ impl Phone {
             self.user,
             self.address
         );
-        vec![(from, response.into_bytes())]
+        let bytes = response.into_bytes();
+        if method == "INVITE" {
+            self.answered = Some(Answered {
+                to: from,
+                bytes: bytes.clone(),
+                next_ms: now_ms + T1_MS,
+                interval_ms: T1_MS,
+                until_ms: now_ms + PATIENCE_MS,
+            });
+        }
+        vec![(from, bytes)]
     }
 }
 

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use super::Refusal;
-use super::operations::{CONFIRM, FORCE, OVERRIDE, PEER};
+use super::operations::{CODE, CONFIRM, FORCE, OVERRIDE, PEER, PRIMARY, or_none};
 use super::words::{Word, choose};
 use crate::config::schema::Kind;
 
@@ -46,6 +46,12 @@ pub enum Task {
     Restart,
     /// Make another peer primary.
     ChangePrimary,
+    /// Form a cluster of one.
+    Create,
+    /// Make a join code.
+    Invite,
+    /// Join a cluster.
+    Join,
     /// Examine the prerequisites of clustering.
     Preflight,
     /// Forget the shared state of a peer.
@@ -156,11 +162,43 @@ pub(super) const VERBS: &[Verb] = &[
          although the old primary or most peers cannot be reached.",
     ),
     verb(
+        "ClusterCreate",
+        Task::Create,
+        &[
+            Parameter {
+                name: "Name",
+                kind: Kind::Name { max: 128 },
+                default: None,
+            },
+            Parameter {
+                name: "Address",
+                kind: Kind::Host,
+                default: Some(""),
+            },
+            OVERRIDE,
+        ],
+        "Forms a cluster of this system alone, to which others are added with ClusterInvite. \
+         Address is the system's own address towards its peers; without it that of LAN 1.",
+    ),
+    verb(
+        "ClusterInvite",
+        Task::Invite,
+        &[],
+        "On the primary: makes a code with which one system may join within 30 minutes.",
+    ),
+    verb(
+        "ClusterJoin",
+        Task::Join,
+        &[PRIMARY, CODE, OVERRIDE],
+        "On a system that is in no cluster: joins the one of this primary, with the code that \
+         ClusterInvite made there. What is replicated here is replaced by what the primary has.",
+    ),
+    verb(
         "ClusterPreflight",
         Task::Preflight,
-        &[OVERRIDE],
+        &[or_none(PRIMARY), or_none(CODE), OVERRIDE],
         "Examines every prerequisite of clustering on this system and on its peers, and changes \
-         nothing.",
+         nothing. With Primary and Code, whether this system could join that cluster.",
     ),
     verb(
         "ClusterPurge",

@@ -230,6 +230,9 @@ fn do_or_answer(
         Task::PowerOff => return Ok(Outcome::Do(Command::Stop(Stop::PowerOff))),
         Task::Restart => return Ok(Outcome::Do(Command::Stop(Stop::Restart))),
         Task::ChangePrimary
+        | Task::Create
+        | Task::Invite
+        | Task::Join
         | Task::Preflight
         | Task::Purge
         | Task::RollingRestart

@@ -16,6 +16,28 @@ pub(super) const OVERRIDE: Parameter = Parameter {
     default: Some(""),
 };
 
+/// Address of the primary of a cluster that this system is not in.
+pub(super) const PRIMARY: Parameter = Parameter {
+    name: "Primary",
+    kind: Kind::Host,
+    default: None,
+};
+
+/// The code that the primary gave.
+pub(super) const CODE: Parameter = Parameter {
+    name: "Code",
+    kind: Kind::Text { max: 32 },
+    default: None,
+};
+
+/// The same parameter where it may be left out.
+pub(super) const fn or_none(parameter: Parameter) -> Parameter {
+    Parameter {
+        default: Some(""),
+        ..parameter
+    }
+}
+
 /// The number of a peer.
 pub(super) const PEER: Parameter = Parameter {
     name: "Peer",
@@ -42,7 +64,14 @@ pub(super) fn ask(run: &Run) -> Option<Result<Ask, Refusal>> {
     let said = |name: &str| run.value(name) == "Yes";
     let peer = run.number("Peer").unwrap_or(0) as u8;
     let request = match run.verb.task {
-        Task::Preflight => Request::Preflight,
+        Task::Preflight if run.value("Primary").is_empty() => Request::Preflight,
+        Task::Preflight => joining(run, true),
+        Task::Join => joining(run, false),
+        Task::Invite => Request::Invite,
+        Task::Create => Request::Create {
+            name: run.value("Name").to_string(),
+            address: run.value("Address").to_string(),
+        },
         Task::ChangePrimary => Request::ChangePrimary {
             peer,
             force: said("Force"),
@@ -65,6 +94,14 @@ pub(super) fn ask(run: &Run) -> Option<Result<Ask, Refusal>> {
         request,
         overrides: overrides.collect(),
     }))
+}
+
+fn joining(run: &Run, only_check: bool) -> Request {
+    Request::Join {
+        primary: run.value("Primary").to_string(),
+        code: run.value("Code").to_string(),
+        only_check,
+    }
 }
 
 /// The operation in the outline of the status.

@@ -195,3 +195,6 @@ pub const OPERATION_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Lines of the alarm history.
 pub const ALARM_HISTORY: usize = 1_000;
+
+/// Streams of systems that want to join and have not proved the code yet.
+pub const GUESTS: usize = 4;

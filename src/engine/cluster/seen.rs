@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::base::ids::{PeerId, Position};
 use crate::base::socket::Service;
+use crate::base::store::{Table, Write};
 use crate::base::time::Instant;
 use crate::config::Configuration;
 use crate::config::settings::ClusterSettings;
@@ -106,6 +107,20 @@ impl Cluster {
         };
         self.send(place, service, message);
         true
+    }
+
+    /// Takes an identity, and no other, for the peer at an address that is about to be configured.
+    pub fn expect(&mut self, address: &str, id: PeerId) {
+        if self.pins.get(address) == Some(&id) {
+            return;
+        }
+        self.pins.insert(address.into(), id);
+        let write = Write::Put {
+            table: Table::Fact,
+            key: super::pin_key(address),
+            value: id.0.to_vec(),
+        };
+        self.persist_quietly(alloc::vec![write]);
     }
 
     /// The next message of an operation that a peer has sent.

@@ -81,6 +81,12 @@ impl Node {
         match (accepted.map(|(service, _)| service).or(known), peer) {
             (Some(service @ (Service::PeerConfiguration | Service::PeerState)), Some(peer)) => {
                 self.streams.insert(stream, service);
+                let listed = self.cluster.lists(&ends.remote.ip());
+                if service == Service::PeerConfiguration
+                    && self.operations.takes(stream, peer.id, dialled, listed)
+                {
+                    return self.operations.opened(now, stream, ends, peer);
+                }
                 let input = cluster::Input::Opened {
                     stream,
                     service,
@@ -109,6 +115,9 @@ impl Node {
                 let input = sip::Input::Received { stream, bytes };
                 self.sip.handle(now, wall, &mut self.directory, input);
             }
+            Some(Service::PeerConfiguration) if self.operations.owns(stream) => {
+                self.join_received(now, wall, stream, &bytes);
+            }
             Some(Service::PeerConfiguration | Service::PeerState) => {
                 self.cluster_input(now, wall, cluster::Input::Received { stream, bytes });
             }
@@ -121,6 +130,9 @@ impl Node {
             Some(Service::SipTcp) => {
                 let input = sip::Input::Closed { stream };
                 self.sip.handle(now, wall, &mut self.directory, input);
+            }
+            Some(Service::PeerConfiguration) if self.operations.owns(stream) => {
+                self.operations.closed(now, stream, &reason);
             }
             Some(Service::PeerConfiguration | Service::PeerState) => {
                 self.cluster_input(now, wall, cluster::Input::Closed { stream, reason });

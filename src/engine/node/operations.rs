@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 
 use crate::admin::{Actor, Answer, Refusal};
 use crate::alarm::Severity;
-use crate::base::ids::{PeerId, RequestId};
+use crate::base::ids::{PeerId, RequestId, StreamId};
+use crate::base::socket::Service;
 use crate::base::time::{Instant, Wall};
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster};
 use crate::config::Configuration;
 use crate::config::path::Path;
 use crate::config::revision::Author;
@@ -41,7 +42,7 @@ impl Node {
     }
 
     /// Hands on what peers have sent, and goes on with what can go on.
-    pub(super) fn carry_operations(&mut self, now: Instant) {
+    pub(super) fn carry_operations(&mut self, now: Instant, wall: Wall) {
         if let Some(result) = self.saves.operation.take() {
             let result = result.map_err(|refusal| refusal.reasons.join("; "));
             self.operations.saved(now, result);
@@ -57,11 +58,24 @@ impl Node {
             self.operations.drive(now, &view);
         }
         while let Some(action) = self.operations.poll_action() {
-            self.carry_operation(now, action);
+            self.carry_operation(now, wall, action);
         }
     }
 
-    fn carry_operation(&mut self, now: Instant, action: operation::Action) {
+    /// Bytes of a system that wants to join, or of the primary that lets this one.
+    pub(super) fn join_received(
+        &mut self,
+        now: Instant,
+        wall: Wall,
+        stream: StreamId,
+        bytes: &[u8],
+    ) {
+        let facts = self.facts(now);
+        let view = view(now, &self.cluster, &self.configuration, facts);
+        self.operations.received(now, wall, stream, bytes, &view);
+    }
+
+    fn carry_operation(&mut self, now: Instant, wall: Wall, action: operation::Action) {
         let action = match action {
             operation::Action::Persist { token, writes } => {
                 self.journal.write(writes, Promise::Operation(token))
@@ -86,6 +100,36 @@ impl Node {
                 }
                 return;
             }
+            operation::Action::Pin { address, id } => return self.cluster.expect(&address, id),
+            operation::Action::Connect { stream, from, to } => {
+                let service = Service::PeerConfiguration;
+                self.streams.insert(stream, service);
+                Action::Connect {
+                    stream,
+                    service,
+                    from: Some(from),
+                    to,
+                }
+            }
+            operation::Action::HandOver {
+                stream,
+                ends,
+                proof,
+                bytes,
+            } => {
+                let input = cluster::Input::Opened {
+                    stream,
+                    service: Service::PeerConfiguration,
+                    ends,
+                    peer: proof,
+                    dialled: false,
+                };
+                self.cluster_input(now, wall, input);
+                let input = cluster::Input::Received { stream, bytes };
+                return self.cluster_input(now, wall, input);
+            }
+            operation::Action::Write { stream, bytes } => Action::Write { stream, bytes },
+            operation::Action::Close { stream } => Action::Close { stream },
             operation::Action::Restart => Action::Machine(MachineRequest::Stop(Stop::Restart)),
             operation::Action::Purge(owner) => return self.purge(now, owner),
             operation::Action::Answer { request, answer } => Action::Answer {
@@ -148,6 +192,10 @@ impl Node {
             "round-trips",
             seen.members.iter().filter_map(trip).collect(),
         );
+        if !seen.members.is_empty() {
+            // Peers tell each other by the source address, so one that is reached is seen as it is.
+            tell("translated", Vec::new());
+        }
         let head = self.configuration.chain(Scope::Cluster);
         let hash: String = head.hash()[..8]
             .iter()

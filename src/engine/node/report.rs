@@ -41,7 +41,7 @@ impl Node {
             sip: self.sip.status(&self.directory),
             registrations,
             alarms: self.alarms.raised().cloned().collect(),
-            operation: self.operations.status(),
+            operation: self.operations.status(wall),
         }
     }
 

@@ -6,15 +6,25 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::base::ids::PeerId;
+use crate::base::limits;
 use crate::base::time::Wall;
 use crate::cluster::seen::{Member, Seen};
 use crate::config::revision::Author;
+use crate::config::settings::lan_addresses;
 
 use super::View;
-use super::plan::{Deed, Expect, Plan, PlanState, Step};
+use super::join::Joiner;
+use super::plan::{Deed, Expect, Plan, PlanState, Step, Values};
 use super::status::{Kind, Request};
 
 const PRIMARY: &str = "Alternates ConfigurationPrimary";
+
+/// Items beside the list that are the same on every peer without being replicated.
+const SHARED: [&str; 3] = [
+    "Alternates Cluster Name",
+    "Alternates Cluster IPVersion",
+    "Alternates Cluster TLSVerification",
+];
 
 /// The plan for a request, without its name and author.
 ///
@@ -24,11 +34,116 @@ const PRIMARY: &str = "Alternates ConfigurationPrimary";
 pub(super) fn plan(request: &Request, view: &View<'_>) -> Result<Plan, Vec<String>> {
     let plan = match request {
         Request::ChangePrimary { peer, force } => change_primary(&view.seen, *peer, *force),
+        Request::Create { name, address } => create(view, name, address),
         Request::RollingRestart => rolling_restart(&view.seen),
         Request::Purge { peer } => purge(&view.seen, *peer),
         _ => Err("this cannot be done in this version".into()),
     };
     plan.map_err(|reason| vec![reason])
+}
+
+/// The plan that makes a system a peer, whose identity was proved by a code.
+///
+/// # Errors
+///
+/// Why it cannot be done here and now.
+pub(super) fn join(joiner: &Joiner, view: &View<'_>) -> Result<Plan, Vec<String>> {
+    admit(joiner, view).map_err(|reason| vec![reason])
+}
+
+fn admit(joiner: &Joiner, view: &View<'_>) -> Result<Plan, String> {
+    let seen = &view.seen;
+    leads(seen)?;
+    all_active(seen)?;
+    let Joiner { id, address, .. } = joiner;
+    if seen.members.len() >= limits::PEERS {
+        return Err("the cluster has six peers already".into());
+    }
+    if seen.members.iter().any(|member| member.id == Some(*id)) {
+        return Err("a peer has the identity of this system already".into());
+    }
+    let number = seen.members.len() + 1;
+    let item = peer_item(number);
+    let title = format!("{address} joins as peer {number}");
+    let own = seen
+        .members
+        .iter()
+        .filter(|member| member.id == Some(seen.own));
+    let others = seen
+        .members
+        .iter()
+        .filter(|member| member.id != Some(seen.own));
+    let living = ids(seen.members.iter());
+    let step = |member: &Member| {
+        let deed = Deed::Admit {
+            values: vec![(item.clone(), address.clone())],
+            pins: vec![(address.clone(), *id)],
+            secret: false,
+        };
+        let expect = Expect::InStep {
+            peers: living.clone(),
+        };
+        let title = format!("{} takes {address} into its list", name(member));
+        member
+            .id
+            .map(|target| Step::new(title, target, deed, expect))
+    };
+    let mut steps: Vec<Step> = own.chain(others).filter_map(step).collect();
+    let tree = view.configuration.tree();
+    let mut values: Values = SHARED
+        .iter()
+        .map(|item| (item.to_string(), tree.text(item).to_string()))
+        .collect();
+    let numbers = ["Alternates Configuration Port", "Alternates State Port"];
+    values.extend(numbers.map(|item| (item.to_string(), tree.number(item).to_string())));
+    values.push((PRIMARY.to_string(), tree.number(PRIMARY).to_string()));
+    let listed = seen.members.iter().map(|member| member.address.clone());
+    values.extend(list(listed.chain([address.clone()]).collect()));
+    let pin = |member: &Member| Some((member.address.clone(), member.id?));
+    let deed = Deed::Admit {
+        values,
+        pins: seen.members.iter().filter_map(pin).collect(),
+        secret: true,
+    };
+    let everybody: Vec<PeerId> = living.iter().copied().chain([*id]).collect();
+    let expect = Expect::InStep { peers: everybody };
+    let last = format!("{address} takes the settings and the configuration of the cluster");
+    steps.push(Step::new(last, *id, deed, expect));
+    let mut plan = whole(Kind::Join, title, steps, seen);
+    plan.members.push(*id);
+    Ok(plan)
+}
+
+fn create(view: &View<'_>, cluster: &str, address: &str) -> Result<Plan, String> {
+    let seen = &view.seen;
+    if !seen.members.is_empty() {
+        return Err("this system is in a cluster already".into());
+    }
+    let own = lan_addresses(view.configuration.tree());
+    let address = match (address, own.first()) {
+        ("", Some(first)) => *first,
+        ("", None) => return Err("Ethernet 1: a cluster needs this system's own address".into()),
+        (typed, _) => typed
+            .parse()
+            .map_err(|_| format!("Address: {typed} is no IP address"))?,
+    };
+    let version = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+    let mut values = vec![
+        ("Alternates Cluster Name".to_string(), cluster.to_string()),
+        (
+            "Alternates Cluster IPVersion".to_string(),
+            version.to_string(),
+        ),
+        (PRIMARY.to_string(), "1".to_string()),
+    ];
+    values.extend(list(vec![address.to_string()]));
+    let expect = Expect::Follow {
+        primary: seen.own,
+        peers: vec![seen.own],
+    };
+    let title = format!("Form the cluster {cluster} of this system alone");
+    let step = Step::new(title.clone(), seen.own, Deed::Set(values), expect);
+    Ok(whole(Kind::Create, title, vec![step], seen))
 }
 
 fn change_primary(seen: &Seen, peer: u8, force: bool) -> Result<Plan, String> {
@@ -208,6 +323,27 @@ fn known(seen: &Seen, peer: u8) -> Result<(&Member, PeerId), String> {
         .id
         .ok_or_else(|| format!("peer {peer} ({}) has never been met", member.address))?;
     Ok((member, id))
+}
+
+/// Whether this peer is the primary.
+fn leads(seen: &Seen) -> Result<(), String> {
+    match seen.primary() {
+        Some(primary) if primary.id == Some(seen.own) => Ok(()),
+        Some(primary) => Err(format!("do it on the primary ({})", primary.address)),
+        None => Err("this system is in no cluster, or has not met the primary".into()),
+    }
+}
+
+fn peer_item(number: usize) -> String {
+    format!("Alternates Peer {number} Address")
+}
+
+/// The whole list of peers, with what is empty in it.
+fn list(addresses: Vec<String>) -> Values {
+    let address = |number: usize| addresses.get(number - 1).cloned().unwrap_or_default();
+    (1..=limits::PEERS)
+        .map(|number| (peer_item(number), address(number)))
+        .collect()
 }
 
 fn all_active(seen: &Seen) -> Result<(), String> {

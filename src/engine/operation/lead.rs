@@ -200,10 +200,10 @@ impl Operations {
         let number = number_of(index, true);
         let step = &mut plan.steps[index];
         let deed = match (&step.deed, step.state) {
-            (Deed::Set(_) | Deed::SetWithSecret(_), StepState::Done) => {
+            (Deed::Set(_) | Deed::Admit { .. }, StepState::Done) => {
                 Deed::Set(step.previous.clone())
             }
-            (Deed::Set(_) | Deed::SetWithSecret(_), _) => Deed::Revert {
+            (Deed::Set(_) | Deed::Admit { .. }, _) => Deed::Revert {
                 number: number_of(index, false),
             },
             _ => Deed::Nothing,
@@ -299,11 +299,19 @@ impl Operations {
         }
         self.lead.sent = Some(now);
         let deed = match deed {
-            Deed::SetWithSecret(mut values) => {
+            Deed::Admit {
+                mut values,
+                pins,
+                secret: true,
+            } => {
                 let name = "Alternates Cluster Secret".to_string();
-                let secret = view.configuration.secret(&name).unwrap_or("").to_string();
-                values.push((name, secret));
-                Deed::SetWithSecret(values)
+                let text = view.configuration.secret(&name).unwrap_or("").to_string();
+                values.push((name, text));
+                Deed::Admit {
+                    values,
+                    pins,
+                    secret: true,
+                }
             }
             deed => deed,
         };

@@ -10,6 +10,7 @@
 //! This module moves no bytes and changes no configuration: it asks its caller to.
 
 mod build;
+mod join;
 mod lead;
 mod obey;
 pub mod plan;
@@ -24,12 +25,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::alarm::Condition;
 use crate::alarm::catalogue::OPERATION_WAITS;
-use crate::base::ids::{PeerId, RequestId};
+use crate::base::ids::{PeerId, RequestId, StreamId, StreamIds};
 use crate::base::limits;
 use crate::base::random::Random;
+use crate::base::socket::{Ends, PeerProof};
 use crate::base::store::{Record, Write};
 use crate::base::time::{Instant, Wall};
 use crate::cluster::seen::Seen;
@@ -37,6 +40,7 @@ use crate::config::Configuration;
 use crate::config::revision::Author;
 use crate::wire::peer::Message;
 
+use join::Join;
 use lead::Lead;
 use obey::{Obeyed, Obeying};
 use plan::{Plan, PlanState, StepState, Values};
@@ -60,6 +64,25 @@ pub enum Action {
     Tell { to: PeerId, message: Message },
     /// Save items as author `operation`; answered by [`Operations::saved`].
     Save { changes: Values, note: String },
+    /// Take this identity, and no other, for the peer at this address.
+    Pin { address: String, id: PeerId },
+    /// Open a stream to the configuration port of another system.
+    Connect {
+        stream: StreamId,
+        from: IpAddr,
+        to: SocketAddr,
+    },
+    /// Send bytes on a stream for joining.
+    Write { stream: StreamId, bytes: Vec<u8> },
+    /// Close a stream for joining.
+    Close { stream: StreamId },
+    /// This stream is the ordinary link of a peer; these bytes came first.
+    HandOver {
+        stream: StreamId,
+        ends: Ends,
+        proof: PeerProof,
+        bytes: Vec<u8>,
+    },
     /// Restart the gateway.
     Restart,
     /// Forget the shared dynamic state that a peer owns.
@@ -96,6 +119,7 @@ pub struct Operations {
     obeyed: Option<Obeyed>,
     obeying: Option<Obeying>,
     survey: Option<Survey>,
+    join: Join,
     /// What waits for the disk.
     writing: Option<(u64, Writing)>,
     tokens: u64,
@@ -118,7 +142,16 @@ enum Writing {
 
 impl Operations {
     /// The operations that the store knows of.
-    pub fn new(own: PeerId, mut random: Random, records: &[Record]) -> Self {
+    ///
+    /// `guard` is secret randomness, from which codes are made that let a system join; `streams`
+    /// names the streams that are opened for joining.
+    pub fn new(
+        own: PeerId,
+        mut random: Random,
+        guard: [u8; 32],
+        streams: StreamIds,
+        records: &[Record],
+    ) -> Self {
         Self {
             own,
             life: random.bits(),
@@ -128,6 +161,7 @@ impl Operations {
             obeyed: Obeyed::load(records),
             obeying: None,
             survey: None,
+            join: Join::new(guard, streams, records),
             writing: None,
             tokens: 0,
             hold: Instant::START,
@@ -157,6 +191,18 @@ impl Operations {
             )])
         } else {
             match ask.request {
+                Request::Invite => self.invite(wall, request, view),
+                Request::Join {
+                    ref primary,
+                    ref code,
+                    only_check,
+                } => self.join(
+                    now,
+                    wall,
+                    request,
+                    (primary, code, only_check, ask.overrides),
+                    view,
+                ),
                 Request::Undo => self.undo(request),
                 Request::Retry => self.retry(request),
                 Request::Abandon => self.abandon(request),
@@ -203,6 +249,12 @@ impl Operations {
                     let text = format!("{} {what}: xStatus Operation shows it.\n", plan.title);
                     self.answer(request, Ok(text));
                 }
+                if self.plan.as_ref().is_none_or(|old| old.id != plan.id) {
+                    self.plan_begins(&plan);
+                }
+                if !plan.is_open() {
+                    self.join_ended(&plan);
+                }
                 self.plan = Some(*plan);
                 self.lead.next(now);
             }
@@ -233,11 +285,13 @@ impl Operations {
             self.restart = None;
             self.actions.push_back(Action::Restart);
         }
+        self.drive_join(now, view);
         self.survey(now, view);
         if self.writing.is_none() && self.hold <= now {
             self.go_on(now, view);
         }
-        let busy = self.survey.is_some() || self.plan.as_ref().is_some_and(Plan::is_open);
+        let waits = self.survey.is_some() || self.join.is_busy();
+        let busy = waits || self.plan.as_ref().is_some_and(Plan::is_open);
         self.due = busy.then_some(now + INTERVAL);
     }
 
@@ -252,11 +306,11 @@ impl Operations {
     }
 
     /// What people see.
-    pub fn status(&self) -> OperationStatus {
+    pub fn status(&self, wall: Wall) -> OperationStatus {
         OperationStatus {
             led: self.plan.as_ref().map(|plan| self.led(plan)),
             follows: self.obeyed.as_ref().and_then(Obeyed::under_way),
-            invitation: None,
+            invitation: self.join.invitation(wall),
         }
     }
 
@@ -313,6 +367,9 @@ impl Operations {
     }
 
     fn tell(&mut self, to: PeerId, message: Message) {
+        if self.tell_guest(to, &message) {
+            return;
+        }
         self.actions.push_back(Action::Tell { to, message });
     }
 

@@ -138,7 +138,13 @@ impl Operations {
         let Some(obeying) = &self.obeying else { return };
         let note = obeying.order.title.clone();
         match obeying.order.deed.clone() {
-            Deed::Set(values) | Deed::SetWithSecret(values) => self.save(values, note),
+            Deed::Set(values) => self.save(values, note),
+            Deed::Admit { values, pins, .. } => {
+                for (address, id) in pins {
+                    self.actions.push_back(Action::Pin { address, id });
+                }
+                self.save(values, note);
+            }
             Deed::Leave => {
                 let clear =
                     |number: u8| (format!("Alternates Peer {number} Address"), String::new());
@@ -206,6 +212,7 @@ impl Operations {
     }
 
     fn end(&mut self, order: &Order) {
+        self.joined(Ok(String::new()));
         let Some(obeyed) = self
             .obeyed
             .as_mut()
@@ -215,9 +222,9 @@ impl Operations {
         };
         if !obeyed.ended {
             obeyed.ended = true;
-            let writes = alloc::vec![obeyed.write()];
-            // Nobody waits for it: an end that gets lost is only an alarm less quickly lowered.
-            self.actions.push_back(Action::Persist { token: 0, writes });
+            // Nobody waits for it: an end that gets lost is only less quickly shown.
+            let write = obeyed.write();
+            self.persist_quietly(write);
         }
     }
 
@@ -240,7 +247,7 @@ impl Operations {
 
 /// The values that a deed will replace. A secret is not among them: one that is there stays.
 fn before(deed: &Deed, configuration: &Configuration) -> Values {
-    let (Deed::Set(values) | Deed::SetWithSecret(values)) = deed else {
+    let (Deed::Set(values) | Deed::Admit { values, .. }) = deed else {
         return Vec::new();
     };
     let value = |name: &String| {

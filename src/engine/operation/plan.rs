@@ -115,9 +115,16 @@ pub enum Deed {
     Tell,
     /// Set items of the peer alone.
     Set(Values),
-    /// As `Set`, with the cluster secret of the leader; it is added when the order is sent, so that
-    /// no plan on a disk holds it.
-    SetWithSecret(Values),
+    /// As `Set`, where peers come that were proved by other means than by being met.
+    Admit {
+        /// Items and values.
+        values: Values,
+        /// Addresses with the identities that are there.
+        pins: Vec<(String, PeerId)>,
+        /// Whether the cluster secret of the leader goes with it; it is added when the order is
+        /// sent, so that no plan on a disk holds it.
+        secret: bool,
+    },
     /// Bring back what a step of this plan has changed, if that step was obeyed.
     Revert {
         /// Number of the order to bring back.

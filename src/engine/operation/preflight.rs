@@ -431,29 +431,41 @@ fn replication(subject: &Subject<'_>) -> Outcome {
         peers: subject.peers,
         joiner: None,
     };
+    if peers.peers.is_empty() {
+        return Outcome::Passed;
+    }
     same(&peers, &["revision"])
 }
 
-/// `address milliseconds` for every peer that a peer measures.
+/// `address milliseconds` for every peer that a peer measures. A round trip is the same from both
+/// ends, so one of them is enough.
 fn round_trip(subject: &Subject<'_>) -> Outcome {
     let most = limits::ROUND_TRIP_MAX.as_millis();
+    let measured = |from: &Facts, to: &str| {
+        let times = from.get("round-trips")?;
+        let of = |line: &String| {
+            let (other, time) = line.split_once(' ')?;
+            (other == to).then(|| time.parse::<u128>().ok()).flatten()
+        };
+        times.iter().find_map(of)
+    };
+    let all: Vec<(&str, &Facts)> = subject.told().collect();
     let mut missing = Vec::new();
     let mut wrong = Vec::new();
-    for (address, facts) in subject.told() {
-        let measured = facts.get("round-trips").map_or(&[][..], Vec::as_slice);
-        for (other, _) in subject.peers.iter().filter(|(other, _)| other != address) {
-            let of = |line: &String| {
-                let (to, time) = line.split_once(' ')?;
-                (to == other).then(|| time.parse::<u128>().ok()).flatten()
-            };
-            match measured.iter().find_map(of) {
-                None => missing.push(format!("{address} to {other}")),
-                Some(time) if time > most => {
-                    wrong.push(format!("{address} to {other}: {time} ms"));
-                }
+    for (place, (one, facts)) in all.iter().enumerate() {
+        for (two, others) in &all[place + 1..] {
+            match measured(facts, two).max(measured(others, one)) {
+                None => missing.push(format!("{one} to {two}")),
+                Some(time) if time > most => wrong.push(format!("{one} to {two}: {time} ms")),
                 Some(_) => {}
             }
         }
+    }
+    let told = all
+        .iter()
+        .all(|(_, facts)| facts.contains_key("round-trips"));
+    if !told {
+        return Outcome::NotChecked("not measured".into());
     }
     match (wrong.is_empty(), missing.is_empty()) {
         (true, true) => Outcome::Passed,

@@ -13,24 +13,68 @@ use crate::config::revision::Author;
 use crate::wire::peer::Message;
 
 use super::build;
-use super::plan::{self, Deed, Done, Order, Plan, PlanId, Values};
+use super::join::Joiner;
+use super::plan::{self, Deed, Done, Order, Plan, PlanId, Step, Values};
 use super::preflight::{self, Facts, Finding, Subject};
-use super::status::{Ask, Request};
+use super::status::{Ask, Kind, Request};
 use super::{Operations, View, Writing};
+
+/// How long after a first answer peers are asked for what settles by itself.
+const AGAIN: core::time::Duration = core::time::Duration::from_millis(500);
 
 /// A pre-flight on its way.
 #[derive(Debug)]
 pub(super) struct Survey {
     id: PlanId,
-    request: RequestId,
+    /// Who waits for the answer: an administrator, or a system that wants to join.
+    asker: Asker,
     author: Author,
     wall: Wall,
     ask: Ask,
     told: BTreeMap<PeerId, Facts>,
     until: Instant,
+    /// When the peers are asked once more.
+    again: Option<Instant>,
+}
+
+/// Who waits for the outcome of a pre-flight.
+#[derive(Debug)]
+enum Asker {
+    Person(RequestId),
+    Joiner(Joiner),
 }
 
 impl Operations {
+    /// Judges a system that wants to join, with the peers as they are now.
+    pub(super) fn survey_joiner(
+        &mut self,
+        now: Instant,
+        wall: Wall,
+        joiner: Joiner,
+        view: &View<'_>,
+    ) {
+        let going_on = self.plan.as_ref().is_some_and(|plan| {
+            plan.is_open() && plan.kind == Kind::Join && plan.members.contains(&joiner.id)
+        });
+        if going_on {
+            return self.report(joiner.id, true, vec!["The join goes on.".into()]);
+        }
+        let id = joiner.id;
+        let author = Author {
+            name: "operation".into(),
+            address: joiner.address.clone(),
+            face: "join".into(),
+        };
+        let ask = Ask {
+            request: Request::Preflight,
+            overrides: joiner.overrides.clone(),
+        };
+        let asker = Asker::Joiner(joiner);
+        if let Err(reasons) = self.survey_for(now, wall, asker, author, ask, view) {
+            self.report(id, false, reasons);
+        }
+    }
+
     /// Asks every active peer for its facts; what was asked for begins when they are there.
     pub(super) fn begin_survey(
         &mut self,
@@ -41,10 +85,25 @@ impl Operations {
         ask: Ask,
         view: &View<'_>,
     ) -> Result<(), Vec<String>> {
+        self.survey_for(now, wall, Asker::Person(request), author, ask, view)
+    }
+
+    fn survey_for(
+        &mut self,
+        now: Instant,
+        wall: Wall,
+        asker: Asker,
+        author: Author,
+        ask: Ask,
+        view: &View<'_>,
+    ) -> Result<(), Vec<String>> {
         if self.survey.is_some() {
             return Err(vec!["another pre-flight is under way; try again".into()]);
         }
-        let only_check = ask.request == Request::Preflight;
+        let only_check = match &asker {
+            Asker::Person(_) => ask.request == Request::Preflight,
+            Asker::Joiner(joiner) => joiner.only_check,
+        };
         if let Some(plan) = self
             .plan
             .as_ref()
@@ -53,6 +112,21 @@ impl Operations {
             return Err(vec![format!("an operation is under way: {}", plan.title)]);
         }
         let id = self.random.bytes();
+        self.ask_facts(id, view);
+        self.survey = Some(Survey {
+            id,
+            asker,
+            author,
+            wall,
+            ask,
+            told: BTreeMap::new(),
+            until: now + limits::PREFLIGHT_TIME,
+            again: None,
+        });
+        Ok(())
+    }
+
+    fn ask_facts(&mut self, id: PlanId, view: &View<'_>) {
         for member in &view.seen.members {
             if let Some(to) = member.id.filter(|to| *to != self.own && member.active) {
                 let order = Order {
@@ -64,16 +138,6 @@ impl Operations {
                 self.tell(to, Message::Order(plan::encode(&order)));
             }
         }
-        self.survey = Some(Survey {
-            id,
-            request,
-            author,
-            wall,
-            ask,
-            told: BTreeMap::new(),
-            until: now + limits::PREFLIGHT_TIME,
-        });
-        Ok(())
     }
 
     /// Takes in the facts of a peer; `false` if it answers something else.
@@ -89,7 +153,17 @@ impl Operations {
 
     /// Ends the survey when everybody has answered, or when the time is up.
     pub(super) fn survey(&mut self, now: Instant, view: &View<'_>) {
-        let Some(survey) = &self.survey else { return };
+        let Some(survey) = &mut self.survey else {
+            return;
+        };
+        if let Some(at) = survey.again {
+            if at <= now {
+                (survey.again, survey.told) = (None, BTreeMap::new());
+                let id = survey.id;
+                self.ask_facts(id, view);
+            }
+            return;
+        }
         let waited_for = view.seen.members.iter().filter(|member| member.active);
         let own = self.own;
         let mut others = waited_for.filter_map(|member| member.id.filter(|id| *id != own));
@@ -98,62 +172,89 @@ impl Operations {
         if (!complete && survey.until > now) || self.writing.is_some() {
             return;
         }
-        if let Some(survey) = self.survey.take() {
-            let request = survey.request;
-            if let Err(reasons) = self.conclude(survey, view) {
-                self.answer(request, Err(reasons));
+        let Some(mut survey) = self.survey.take() else {
+            return;
+        };
+        let joiner = match &survey.asker {
+            Asker::Person(_) => None,
+            Asker::Joiner(joiner) => Some(joiner),
+        };
+        let findings = self.findings(&survey.ask, &survey.told, joiner, view);
+        if survey.until > now && findings.iter().any(settles) {
+            survey.again = Some(now + AGAIN);
+            self.survey = Some(survey);
+            return;
+        }
+        self.conclude(survey, findings, view);
+    }
+
+    fn conclude(&mut self, survey: Survey, findings: Vec<Finding>, view: &View<'_>) {
+        let joiner = match &survey.asker {
+            Asker::Person(_) => None,
+            Asker::Joiner(joiner) => Some(joiner),
+        };
+        let only_check = match joiner {
+            Some(joiner) => joiner.only_check,
+            None => survey.ask.request == Request::Preflight,
+        };
+        if only_check {
+            let lines: Vec<String> = findings.iter().map(Finding::line).collect();
+            return self.outcome(survey.asker, lines, true);
+        }
+        if let Some(reasons) = blocking(&findings) {
+            return self.outcome(survey.asker, reasons, false);
+        }
+        let plan = match joiner {
+            Some(joiner) => build::join(joiner, view),
+            None => build::plan(&survey.ask.request, view),
+        };
+        match plan {
+            Err(reasons) => self.outcome(survey.asker, reasons, false),
+            Ok(mut plan) => {
+                plan.id = survey.id;
+                plan.author = survey.author;
+                plan.began = survey.wall;
+                plan.findings = findings;
+                let request = match survey.asker {
+                    Asker::Person(request) => Some(request),
+                    Asker::Joiner(_) => None,
+                };
+                let write = plan.write();
+                self.persist(write, Writing::Plan(plan.into(), request));
             }
         }
     }
 
-    fn conclude(&mut self, survey: Survey, view: &View<'_>) -> Result<(), Vec<String>> {
-        let Survey {
-            id,
-            request,
-            author,
-            wall,
-            ask,
-            told,
-            ..
-        } = survey;
-        let findings = self.findings(&ask, &told, view);
-        let lines = |wanted: fn(&Finding) -> bool| -> Vec<String> {
-            findings
-                .iter()
-                .filter(|f| wanted(f))
-                .map(Finding::line)
-                .collect()
-        };
-        if ask.request == Request::Preflight {
-            let mut text = lines(|_| true).join("\n");
-            text.push('\n');
-            self.answer(request, Ok(text));
-            return Ok(());
-        }
-        let blocking = lines(Finding::blocks);
-        if !blocking.is_empty() {
-            let names: Vec<&str> = findings
-                .iter()
-                .filter(|finding| finding.blocks())
-                .map(|finding| finding.check.as_str())
-                .collect();
-            let cure = format!(
-                "Nothing was changed. Mend these, or let them pass by name: Override: {}",
-                names.join(",")
+    /// A plan that was just asked for is on the disk.
+    pub(super) fn plan_begins(&mut self, plan: &Plan) {
+        if plan.kind == Kind::Join
+            && let Some(joiner) = plan.steps.iter().rev().find_map(admitted)
+        {
+            let line = format!(
+                "{} has begun: xStatus Operation on the primary.",
+                plan.title
             );
-            return Err(blocking.into_iter().chain([cure]).collect());
+            self.report(joiner, true, vec![line]);
         }
-        let mut plan: Plan = build::plan(&ask.request, view)?;
-        plan.id = id;
-        plan.author = author;
-        plan.began = wall;
-        plan.findings = findings;
-        let write = plan.write();
-        self.persist(write, Writing::Plan(plan.into(), Some(request)));
-        Ok(())
     }
 
-    fn findings(&self, ask: &Ask, told: &BTreeMap<PeerId, Facts>, view: &View<'_>) -> Vec<Finding> {
+    fn outcome(&mut self, asker: Asker, lines: Vec<String>, well: bool) {
+        match asker {
+            Asker::Joiner(joiner) => self.report(joiner.id, false, lines),
+            Asker::Person(request) if well => {
+                self.answer(request, Ok(lines.join("\n") + "\n"));
+            }
+            Asker::Person(request) => self.answer(request, Err(lines)),
+        }
+    }
+
+    fn findings(
+        &self,
+        ask: &Ask,
+        told: &BTreeMap<PeerId, Facts>,
+        joiner: Option<&Joiner>,
+        view: &View<'_>,
+    ) -> Vec<Finding> {
         let mut peers = Vec::new();
         for member in &view.seen.members {
             let facts = match member.id {
@@ -171,16 +272,45 @@ impl Operations {
                 peers.push((member.address.clone(), facts));
             }
         }
-        if peers.is_empty() {
-            peers.push((String::from("this system"), Some(view.facts.clone())));
-        }
+        // A system that is in no cluster yet is judged as one that comes into one.
+        let alone = (String::from("this system"), view.facts.clone());
+        let joiner = joiner.map(|joiner| (joiner.address.clone(), joiner.facts.clone()));
+        let joiner = joiner.or(peers.is_empty().then_some(alone));
         let forming = matches!(ask.request, Request::Preflight | Request::Create { .. });
         let subject = Subject {
             peers: &peers,
-            joiner: None,
+            joiner: joiner.as_ref(),
         };
         preflight::examine(&subject, forming, &ask.overrides)
     }
+}
+
+/// Whether a moment may mend it: a link that has just come up is measured soon.
+fn settles(finding: &Finding) -> bool {
+    finding.blocks() && ["Reachability", "Replication", "RoundTrip"].contains(&&*finding.check)
+}
+
+/// Why nothing is begun, with what would let it pass.
+fn blocking(findings: &[Finding]) -> Option<Vec<String>> {
+    let blocking: Vec<&Finding> = findings.iter().filter(|finding| finding.blocks()).collect();
+    if blocking.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = blocking
+        .iter()
+        .map(|finding| finding.check.as_str())
+        .collect();
+    let cure = format!(
+        "Nothing was changed. Mend these, or let them pass by name: Override: {}",
+        names.join(",")
+    );
+    let lines = blocking.iter().map(|finding| finding.line());
+    Some(lines.chain([cure]).collect())
+}
+
+/// Who is admitted by a step as a new peer.
+fn admitted(step: &Step) -> Option<PeerId> {
+    matches!(step.deed, Deed::Admit { secret: true, .. }).then_some(step.target)
 }
 
 /// Facts as they travel: a name without a value stands for an empty fact.

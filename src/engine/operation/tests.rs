@@ -69,7 +69,14 @@ fn the_bytes_of_orders_stay_what_they_are() {
             Deed::Set(vec![("a".into(), "b".into())]),
             vec![2, 1, 1, b'a', 1, b'b'],
         ),
-        (Deed::SetWithSecret(vec![]), vec![3, 0]),
+        (
+            Deed::Admit {
+                values: vec![],
+                pins: vec![],
+                secret: true,
+            },
+            vec![3, 0, 0, 1],
+        ),
         (Deed::Revert { number: 4 }, vec![4, 4]),
         (Deed::Restart, vec![5]),
         (Deed::Leave, vec![6]),
