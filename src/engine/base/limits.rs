@@ -55,6 +55,10 @@ pub const BEAT_SUSPECT: Duration = Duration::from_millis(1_500);
 /// Silence after which a peer is failed.
 pub const BEAT_FAILED: Duration = Duration::from_secs(3);
 
+/// How long after it was configured a peer may be unheard of without being called failed: time to
+/// set up the other one (SPEC CL7).
+pub const FORMING: Duration = Duration::from_secs(60);
+
 /// rtnetlink messages in one request to the `system` role.
 pub const ROUTE_MESSAGES: usize = 256;
 

@@ -200,6 +200,10 @@ impl Cluster {
         let secret = configuration
             .secret("Alternates Cluster Secret")
             .map(str::to_string);
+        if let (Some(held), Some(wanted)) = (&mut self.settings, &settings) {
+            // Choosing another primary is no reason to part from anybody.
+            held.primary = wanted.primary;
+        }
         if self.settings != settings || self.secret != secret {
             self.secret = secret;
             self.rebuild_peers(now, settings);
@@ -309,15 +313,14 @@ impl Cluster {
         let placed = addresses.iter().zip(Position::all());
         let others = placed.filter(|(_, position)| Some(*position) != own);
         let mut peers: Vec<Peer> = others
-            .map(|(address, position)| Peer::new(position, address.clone()))
+            .map(|(address, position)| Peer::new(now, position, address.clone()))
             .collect();
         for peer in &mut peers {
             peer.id = self.pins.get(&peer.address).copied();
             peer.dials.iter_mut().for_each(|dial| dial.due = now);
-            peer.met = self
-                .peers
-                .iter()
-                .any(|old| old.address == peer.address && old.met);
+            if let Some(old) = self.peers.iter().find(|old| old.address == peer.address) {
+                (peer.met, peer.since) = (old.met, old.since);
+            }
         }
         self.peers = peers;
         let gone: Vec<String> = self

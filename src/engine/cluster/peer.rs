@@ -150,11 +150,13 @@ pub(super) struct Peer {
     pub(super) items_whole: Option<(u64, u64)>,
     /// Whether it was ever active since it was configured: before that it is no failure.
     pub(super) met: bool,
+    /// When it was configured, or this system started.
+    pub(super) since: Instant,
 }
 
 impl Peer {
     /// A peer that was just configured.
-    pub(super) fn new(position: Position, address: String) -> Self {
+    pub(super) fn new(now: Instant, position: Position, address: String) -> Self {
         Self {
             position,
             ip: address.parse().ok(),
@@ -175,6 +177,7 @@ impl Peer {
             items_sent: None,
             items_whole: None,
             met: false,
+            since: now,
         }
     }
 
@@ -206,12 +209,17 @@ impl Peer {
         self.beats.heard_at.is_some_and(|at| now.since(at) < within)
     }
 
+    /// Whether its absence is a failure: it was here, or there was time enough to set it up.
+    pub(super) fn is_expected(&self, now: Instant) -> bool {
+        self.met || now.since(self.since) >= limits::FORMING
+    }
+
     /// Its state in the guide's words.
     pub(super) fn state_word(&self, now: Instant) -> PeerState {
         let planes = self.stands(Service::PeerConfiguration) && self.stands(Service::PeerState);
         if planes && self.is_heard(now, limits::BEAT_FAILED) {
             PeerState::Active
-        } else if self.met || self.refusal.is_some() || self.ip.is_none() {
+        } else if self.is_expected(now) || self.refusal.is_some() || self.ip.is_none() {
             PeerState::Failed
         } else {
             PeerState::Unknown

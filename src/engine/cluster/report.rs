@@ -132,7 +132,7 @@ impl Cluster {
                 .find(|peer| Some(peer.position) == position)
         };
         if let Some(primary) = of(followed)
-            && primary.met
+            && primary.is_expected(now)
             && primary.state_word(now) != PeerState::Active
         {
             let detail = format!("cannot find primary {}", primary.address);
@@ -261,7 +261,7 @@ fn peer_conditions(now: Instant, peer: &Peer) -> Vec<Condition> {
     let mut say = |kind: &'static Kind, detail: String| {
         conditions.push(kind.about(address.as_str(), detail));
     };
-    let lost = peer.met && peer.state_word(now) != PeerState::Active;
+    let lost = peer.is_expected(now) && peer.state_word(now) != PeerState::Active;
     let only_state = peer.stands(Service::PeerConfiguration) && !peer.stands(Service::PeerState);
     if let Some(refusal) = &peer.refusal {
         say(&catalogue::SETTINGS_DIFFER, format!("{address}: {refusal}"));
