@@ -1,18 +1,11 @@
-//! A cluster of two on two hosts, as its users have it: formed by hand, with phones and calls.
-//!
-//! The hosts are network namespaces, joined by a seeded relay; the phones are sipp, the judge of
-//! what is sent is tshark. Needs root. What cannot run fails and says `not run`.
-
-mod lab;
-mod phones;
-mod relay;
+//! Two peers: registrations, calls both ways, a bad link, a cut link, and what tshark says of it.
 
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lab::{Host, Lab, wait_for};
-use phones::{Outcome, Phones, scenario};
+use crate::lab::phones::{Outcome, Phones, scenario};
+use crate::lab::{Family, Host, Lab, wait_for};
 
 /// Users registered at each peer.
 const USERS: usize = 100;
@@ -38,9 +31,12 @@ const EXPERT_ERROR: u32 = 0x0080_0000;
 
 #[test]
 fn two_peers_share_phones_calls_and_failures() {
-    let mut lab = Lab::new(20_261_122);
+    let mut lab = Lab::new("p", 2, Family::V4, 20_261_122);
+    lab.start_all();
     form(&lab);
-    let [alpha, beta] = &mut lab.hosts;
+    let [alpha, beta] = &mut lab.hosts[..] else {
+        unreachable!("there are two hosts");
+    };
     capture(alpha);
     capture(beta);
     for (host, letter) in [(&mut *alpha, 'a'), (&mut *beta, 'b')] {
@@ -55,9 +51,9 @@ fn two_peers_share_phones_calls_and_failures() {
     lab.relay.worsen(0, 0);
     println!("{} frames were lost, and no call", lab.relay.lost());
     assert!(lab.relay.lost() > 0);
-    calls_while_the_link_is_cut(&lab, &[0, 1]);
+    calls_while_the_link_is_cut(&lab, &[(0, 1), (1, 0)]);
     calls_cross_both_ways(&lab);
-    calls_while_the_link_is_cut(&lab, &[0]);
+    calls_while_the_link_is_cut(&lab, &[(0, 1)]);
     calls_cross_both_ways(&lab);
     for host in &mut lab.hosts {
         host.end_last();
@@ -68,7 +64,7 @@ fn two_peers_share_phones_calls_and_failures() {
 
 /// Forms the cluster as the guide does, on each peer by hand.
 fn form(lab: &Lab) {
-    let [alpha, beta] = &lab.hosts;
+    let (alpha, beta) = (&lab.hosts[0], &lab.hosts[1]);
     for host in &lab.hosts {
         let line = format!(
             "xConfiguration Alternates Cluster Name: \"pair.example.net\" \
@@ -151,7 +147,7 @@ fn registered_everywhere(lab: &Lab) {
 }
 
 fn calls_cross_both_ways(lab: &Lab) {
-    let [alpha, beta] = &lab.hosts;
+    let (alpha, beta) = (&lab.hosts[0], &lab.hosts[1]);
     let phones = Phones {
         scenario: "caller.xml",
         port: 6_200,
@@ -168,8 +164,8 @@ fn calls_cross_both_ways(lab: &Lab) {
 
 /// Calls go on while the link is cut for five seconds and healed again. Callers wait for three, so
 /// some of them fail, each for a cause that the cut explains.
-fn calls_while_the_link_is_cut(lab: &Lab, directions: &[usize]) {
-    let [alpha, beta] = &lab.hosts;
+fn calls_while_the_link_is_cut(lab: &Lab, directions: &[(usize, usize)]) {
+    let (alpha, beta) = (&lab.hosts[0], &lab.hosts[1]);
     let phones = Phones {
         scenario: "caller.xml",
         port: 6_300,

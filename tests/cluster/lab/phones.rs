@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use crate::lab::Host;
+use super::Host;
 
 /// One run of sipp against the gateway of its own host.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ impl Outcome {
 
 /// Path of a scenario.
 pub(crate) fn scenario(name: &str) -> String {
-    format!("{}/tests/pair/{name}", env!("CARGO_MANIFEST_DIR"))
+    format!("{}/tests/cluster/lab/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Codes of the responses that came where the scenario has none.
