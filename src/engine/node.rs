@@ -11,6 +11,7 @@ mod listeners;
 mod operations;
 mod report;
 mod saves;
+mod service;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -302,12 +303,14 @@ impl Node {
         self.actions.extend(actions);
         if self.alarms_due <= now {
             self.alarms_due = now + ALARM_INTERVAL;
+            self.share_load();
             self.update_alarms(now, wall);
         }
     }
 
     /// Carries on whatever the last input set off, until nothing moves any more.
     fn settle(&mut self, now: Instant, wall: Wall) {
+        self.carry_asked(now, wall);
         self.carry_operations(now, wall);
         self.next_save(now, wall);
         // A save that is refused is known at once.

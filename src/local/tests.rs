@@ -76,6 +76,7 @@ fn answer(command: Command, items: &mut BTreeMap<String, String>) -> Result<Answ
         | Command::AcknowledgeAlarm(_)
         | Command::AlarmHistory(_)
         | Command::Unregister(_)
+        | Command::Disconnect(_)
         | Command::Operation(_) => Err(Refusal::because("not in this test")),
     }
 }

@@ -13,7 +13,8 @@ const MENU: &[(&str, &[(&str, &str)])] = &[
         "Status",
         &[
             ("/status/overview", "Overview"),
-            ("/status/registrations", "Registrations by device"),
+            ("/status/calls", "Calls"),
+            ("/status/registrations", "Registrations"),
             ("/status/alarms", "Alarms"),
         ],
     ),

@@ -18,7 +18,7 @@ use super::http::{self, Request, Response, Verb};
 use super::layout::{self, Frame};
 use super::pages::history::Scope;
 use super::pages::settings::{SETTINGS, Settings};
-use super::pages::{alarms, clustering, history, login, overview, registrations, setup};
+use super::pages::{alarms, calls, clustering, history, login, overview, registrations, setup};
 use super::words::Tone;
 use super::{Web, assets};
 use crate::accounts::{self, ADMINISTRATOR, Token};
@@ -83,6 +83,7 @@ async fn route(web: &Arc<Web>, request: &Request) -> Response {
 fn is_page(path: &str) -> bool {
     let fixed = [
         HOME,
+        "/status/calls",
         "/status/registrations",
         "/status/alarms",
         "/system/clustering",
@@ -265,9 +266,16 @@ impl Session<'_> {
             "/status/registrations" => {
                 let number = query.get("page").and_then(|page| page.parse().ok());
                 let search = query.get("search").unwrap_or("");
-                let content = registrations::content(&status, search, number.unwrap_or(1));
-                ("Registrations by device", content)
+                let content = registrations::content(
+                    &status,
+                    search,
+                    number.unwrap_or(1),
+                    query.get("by") == Some("alias"),
+                    &self.form_token,
+                );
+                ("Registrations", content)
             }
+            "/status/calls" => ("Calls", calls::content(&status, &self.form_token)),
             "/status/alarms" => ("Alarms", self.alarms(&status).await),
             "/maintenance/history" => ("Configuration history", self.history().await),
             "/system/clustering" => {
@@ -293,6 +301,8 @@ impl Session<'_> {
                 http::with_session(http::see("/login"), None)
             }
             "/status/alarms" => self.acknowledge().await,
+            "/status/calls" => self.run(path, "DisconnectCall", "Call", "call").await,
+            "/status/registrations" => self.run(path, "RemoveRegistration", "Alias", "alias").await,
             "/maintenance/history" => self.go_back().await,
             "/system/clustering" => {
                 let paths = clustering::paths();
@@ -334,6 +344,19 @@ impl Session<'_> {
                     return http::plain(StatusCode::SERVICE_UNAVAILABLE);
                 };
                 again(&status, &form::typed(paths, form, &now), &faults)
+            }
+        }
+    }
+
+    /// Runs a command of one parameter, which a field of the form gives, as the command line does.
+    async fn run(&self, path: &str, verb: &str, parameter: &str, field: &str) -> Response {
+        let value = self.face.request.form.get(field).unwrap_or("");
+        let line = format!("xCommand {verb} {parameter}: \"{value}\"");
+        match self.told(line).await {
+            Ok(_) => http::see(&format!("{path}?done=1")),
+            Err(fault) => {
+                log::warn!("web: {verb}: {fault}");
+                http::see(&format!("{path}?done=0"))
             }
         }
     }
@@ -403,6 +426,14 @@ impl Session<'_> {
 
     /// What the save that led here did.
     fn saved(&self) -> maud::Markup {
+        match self.face.request.query.get("done") {
+            Some("1") => return layout::notice(Tone::Good, "Asked to end. The list follows."),
+            Some(_) => {
+                let text = "Nothing was ended: it is gone already, or its peer cannot be reached.";
+                return layout::notice(Tone::Warning, text);
+            }
+            None => {}
+        }
         let saved = self.face.request.query.get("saved");
         match saved.map(|saved| saved.split_once('-')) {
             None => maud::html! {},

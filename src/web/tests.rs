@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_io::Async;
-use causeway_engine::admin::status::{ListenerStatus, RegistrationStatus, Status, SystemStatus};
+use causeway_engine::admin::status::{
+    CallStatus, DrainStatus, ListenerStatus, RegistrationStatus, Status, SystemStatus,
+};
 use causeway_engine::admin::{Answer, Command, Refusal};
 use causeway_engine::alarm::catalogue::PEER_LOST;
 use causeway_engine::alarm::history::{Fate, Noted};
@@ -18,6 +20,7 @@ use causeway_engine::base::socket::Service;
 use causeway_engine::base::time::Wall;
 use causeway_engine::cluster::status::{ClusterStatus, PeerState, PeerStatus};
 use causeway_engine::config::path::Path;
+use causeway_engine::directory::shared::{CallId, Load};
 use causeway_engine::net::status::LanStatus;
 use causeway_engine::sip::status::SipStatus;
 
@@ -136,6 +139,15 @@ pub(super) fn sample(peers: usize) -> Status {
             shed: 0,
         },
         registrations: (0..250).map(registration).collect(),
+        calls: vec![call()],
+        drains: vec![DrainStatus {
+            peer: Position::new(1),
+            load: Load {
+                maintenance: false,
+                calls: 1,
+                registrations: 2,
+            },
+        }],
         alarms: vec![alarm(peers)],
         operation: Default::default(),
     }
@@ -293,6 +305,20 @@ fn code(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("")
 }
 
+fn call() -> CallStatus {
+    CallStatus {
+        id: CallId([0x5a; 8]),
+        from: "sip:ann@example.net".into(),
+        to: "sip:bob@example.net".into(),
+        since: Wall::from_millis(0),
+        peers: vec![Position::new(1), Position::new(2)]
+            .into_iter()
+            .flatten()
+            .collect(),
+        controlled: true,
+    }
+}
+
 #[test]
 fn every_page_asks_for_a_login_and_then_shows() {
     let fixture = Fixture::new(Some(PASSWORD));
@@ -301,6 +327,10 @@ fn every_page_asks_for_a_login_and_then_shows() {
         ("/status/registrations", "sip:user7@example.com"),
         ("/status/alarms", "Cluster communication failure"),
         ("/status/alarms", "acknowledged by admin"),
+        (
+            "/status/calls",
+            "Disconnect sip:ann@example.net and sip:bob@example.net",
+        ),
         ("/system/clustering", "Certificate: Invalid: self-signed"),
         ("/system/network", "IPv4 subnet mask"),
         ("/configuration/sip", "UDP port"),

@@ -72,6 +72,10 @@ impl Invariants {
                 nodes[0].directory().summary(world.clocks(0).0),
                 "(6) peer {peer} knows other items than peer 0"
             );
+            assert!(
+                node.directory().calls().eq(nodes[0].directory().calls()),
+                "(6) peer {peer} knows other calls than peer 0"
+            );
         }
     }
 

@@ -4,6 +4,7 @@
 //! says what it caught, and is replayed for ever. `CAUSEWAY_SIMULATION_SEEDS=N` runs N fresh ones.
 
 mod alarms;
+mod calls;
 mod check;
 mod cluster;
 mod disk;

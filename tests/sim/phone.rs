@@ -30,6 +30,10 @@ pub(crate) struct Phone {
     pub(crate) completed: u64,
     /// Calls that it made and that failed, with the reason.
     pub(crate) failed: Vec<String>,
+    /// Whether it lets the calls that it makes stand.
+    pub(crate) holds: bool,
+    /// Calls that somebody else ended.
+    pub(crate) hung_up: u64,
     sequence: u32,
     pending: Option<Pending>,
     /// The answer to a call that is not acknowledged yet.
@@ -82,6 +86,8 @@ impl Phone {
             registered_until_ms: 0,
             completed: 0,
             failed: Vec::new(),
+            holds: false,
+            hung_up: 0,
             sequence: 0,
             pending: None,
             answered: None,
@@ -273,6 +279,10 @@ impl Phone {
              CSeq: {number} ACK\r\nContent-Length: 0\r\n\r\n",
             self.address, self.user, self.user, self.domain, invite.call_id
         );
+        if self.holds {
+            self.completed += 1;
+            return vec![(next, ack.into_bytes())];
+        }
         self.sequence += 1;
         let branch = format!("z9hG4bK{}-{}", self.user, self.sequence);
         let bye = format!(
@@ -320,6 +330,7 @@ impl Phone {
         if method == "ACK" {
             return Vec::new();
         }
+        self.hung_up += u64::from(method == "BYE");
         let copied: String = ["Via", "Record-Route"]
             .iter()
             .flat_map(|name| headers(text, name).map(move |value| format!("{name}: {value}\r\n")))

@@ -34,6 +34,8 @@ pub enum Task {
     RestoreBranch,
     /// Go back to a revision.
     Rollback,
+    /// End a call, or all.
+    Disconnect,
     /// Look for a registration.
     FindRegistration,
     /// Take the primary's configuration.
@@ -108,6 +110,12 @@ const SCOPE: Parameter = Parameter {
 const ALIAS: Parameter = Parameter {
     name: "Alias",
     kind: Kind::Text { max: 255 },
+    default: None,
+};
+
+const CALL: Parameter = Parameter {
+    name: "Call",
+    kind: Kind::Text { max: 16 },
     default: None,
 };
 
@@ -247,6 +255,13 @@ pub(super) const VERBS: &[Verb] = &[
         Task::Rollback,
         &[number("Revision", 0, u32::MAX, None), SCOPE],
         "Saves the values as they were after a revision again, as a new one. Secrets stay.",
+    ),
+    verb(
+        "DisconnectCall",
+        Task::Disconnect,
+        &[CALL],
+        "Ends a call, or All, whatever peers they pass: both ends get the BYE that the other end \
+         would send. xStatus Calls lists them.",
     ),
     verb(
         "FindRegistration",

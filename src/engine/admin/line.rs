@@ -14,6 +14,7 @@ use super::{Answer, Command, Refusal, history, operations, outline, settings};
 use crate::config::Configuration;
 use crate::config::schema::Scope;
 use crate::config::select::Selection;
+use crate::directory::shared::CallId;
 use crate::net::machine::Stop;
 
 pub use super::complete::complete;
@@ -216,6 +217,15 @@ fn do_or_answer(
         Task::AcknowledgeAlarm => {
             let id = run.number("Alarm").unwrap_or(0);
             return Ok(Outcome::Do(Command::AcknowledgeAlarm(id)));
+        }
+        Task::Disconnect => {
+            let call = run.value("Call");
+            let id = CallId::parse(call);
+            if id.is_none() && !call.eq_ignore_ascii_case("All") {
+                let reason = "Call: give All, or the sixteen digits that xStatus Calls shows";
+                return Err(Refusal::because(reason));
+            }
+            return Ok(Outcome::Do(Command::Disconnect(id)));
         }
         Task::AlarmHistory => {
             let count = run.number("Count").unwrap_or(1) as usize;

@@ -25,6 +25,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::alarm::history::Noted;
+use crate::directory::shared::CallId;
 use crate::net::machine::Stop;
 use crate::operation::status::Ask;
 pub use alarms::{alarm_history, fate, severity};
@@ -73,6 +74,8 @@ pub enum Command {
     AlarmHistory(usize),
     /// End the registrations of an alias, wherever in the cluster they are (SPEC MM3).
     Unregister(String),
+    /// End a call, or all with `None`, wherever in the cluster they are (SPEC MM2).
+    Disconnect(Option<CallId>),
     /// Begin, undo or give up an operation of the cluster (SPEC CL8).
     Operation(Ask),
 }

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use core::time::Duration;
 
-use super::status::{ListenerStatus, RegistrationStatus, Status};
+use super::status::{CallStatus, DrainStatus, ListenerStatus, RegistrationStatus, Status};
 use super::words::choose;
 use super::{Refusal, operations};
 use crate::alarm::Alarm;
@@ -218,7 +218,15 @@ fn nodes(status: &Status) -> Vec<Node> {
     let system = &status.system;
     let mut nodes = vec![
         Node::branch("Alarm", numbered("Alarm", status.alarms.iter().map(alarm))),
+        Node::branch(
+            "Calls",
+            numbered(
+                "Call",
+                status.calls.iter().map(|row| call(row, system.time)),
+            ),
+        ),
         Node::branch("Cluster", cluster(&status.cluster)),
+        Node::branch("Maintenance", maintenance(&status.drains)),
     ];
     if !status.lans.is_empty() {
         let lan = |lan: &LanStatus| Node::item("LAN", usize::from(lan.number), self::lan(lan));
@@ -412,6 +420,49 @@ fn registration(registration: &RegistrationStatus) -> Vec<Node> {
         Node::word("ExpiresIn", registration.expires_in.as_secs()),
         Node::text("UserAgent", &registration.user_agent),
     ]
+}
+
+fn call(call: &CallStatus, now: Wall) -> Vec<Node> {
+    let lasted = now.as_millis().saturating_sub(call.since.as_millis()) / 1_000;
+    let peers: Vec<String> = call.peers.iter().map(ToString::to_string).collect();
+    let mut nodes = vec![
+        Node::text("CallId", call.id),
+        Node::word("State", "Connected"),
+        Node::text("From", &call.from),
+        Node::text("To", &call.to),
+        Node::text("StartTime", call.since),
+        Node::word("Duration", lasted),
+    ];
+    if !peers.is_empty() {
+        nodes.push(Node::text("Peers", peers.join(", ")));
+    }
+    let control = if call.controlled { "Full" } else { "None" };
+    nodes.push(Node::word("Control", control));
+    nodes
+}
+
+/// What is left to do here, then at each other peer.
+fn maintenance(drains: &[DrainStatus]) -> Vec<Node> {
+    let facts = |drain: &DrainStatus| {
+        let load = &drain.load;
+        let mode = if load.maintenance { "On" } else { "Off" };
+        vec![
+            Node::word("Mode", mode),
+            Node::word("Calls", load.calls),
+            Node::word("Registrations", load.registrations),
+            Node::word("Drained", if drain.is_drained() { "True" } else { "False" }),
+        ]
+    };
+    let Some((own, others)) = drains.split_first() else {
+        return Vec::new();
+    };
+    let mut nodes = facts(own);
+    for drain in others {
+        if let Some(peer) = drain.peer {
+            nodes.push(Node::item("Peer", usize::from(peer.number()), facts(drain)));
+        }
+    }
+    nodes
 }
 
 fn sip(sip: &SipStatus) -> Vec<Node> {

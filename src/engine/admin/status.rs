@@ -12,6 +12,7 @@ use crate::base::ids::{PeerId, Position};
 use crate::base::socket::Service;
 use crate::base::time::Wall;
 use crate::cluster::status::ClusterStatus;
+use crate::directory::shared::{CallId, Load};
 use crate::net::status::LanStatus;
 use crate::operation::status::OperationStatus;
 use crate::sip::status::SipStatus;
@@ -31,6 +32,10 @@ pub struct Status {
     pub sip: SipStatus,
     /// Registrations known here, own and others'.
     pub registrations: Vec<RegistrationStatus>,
+    /// Calls of the whole cluster.
+    pub calls: Vec<CallStatus>,
+    /// What each peer has left to do, this one first.
+    pub drains: Vec<DrainStatus>,
     /// Alarms that are raised.
     pub alarms: Vec<Alarm>,
     /// The operation of the cluster that was begun last.
@@ -78,4 +83,37 @@ pub struct RegistrationStatus {
     pub expires_in: Duration,
     /// What it says it is.
     pub user_agent: String,
+}
+
+/// One call that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallStatus {
+    /// Its name, the same at every peer.
+    pub id: CallId,
+    /// The caller's address.
+    pub from: String,
+    /// The called address.
+    pub to: String,
+    /// When it was answered.
+    pub since: Wall,
+    /// Peers that it passes; none outside a cluster.
+    pub peers: Vec<Position>,
+    /// Whether a peer can tell its ends that it is over.
+    pub controlled: bool,
+}
+
+/// What one peer has to do, and whether it takes more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainStatus {
+    /// Its place; `None` outside a cluster.
+    pub peer: Option<Position>,
+    /// What it said.
+    pub load: Load,
+}
+
+impl DrainStatus {
+    /// Whether the peer is in maintenance mode and nothing is left to wait for (SPEC MM1).
+    pub fn is_drained(&self) -> bool {
+        self.load.maintenance && self.load.calls == 0
+    }
 }

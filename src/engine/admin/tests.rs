@@ -11,7 +11,9 @@ use proptest::prelude::*;
 use super::commands::VERBS;
 use super::line::{Outcome, Parsed, complete, interpret, parse, parse_settings, shown};
 use super::reference;
-use super::status::{ListenerStatus, RegistrationStatus, Status, SystemStatus};
+use super::status::{
+    CallStatus, DrainStatus, ListenerStatus, RegistrationStatus, Status, SystemStatus,
+};
 use super::{Answer, Command, Refusal};
 use crate::alarm::Alarm;
 use crate::alarm::catalogue::PEER_LOST;
@@ -26,6 +28,7 @@ use crate::config::path::Path;
 use crate::config::revision::Author;
 use crate::config::schema::{SCHEMA, Scope};
 use crate::config::tree::Tree;
+use crate::directory::shared::{CallId, Load};
 use crate::net::machine::Stop;
 use crate::net::status::LanStatus;
 use crate::operation::status::OperationStatus;
@@ -115,6 +118,15 @@ fn status() -> Status {
             registration("sip:ann@example.net"),
             registration("sip:bob@example.net"),
         ],
+        calls: vec![call()],
+        drains: vec![DrainStatus {
+            peer: Position::new(1),
+            load: Load {
+                maintenance: false,
+                calls: 1,
+                registrations: 2,
+            },
+        }],
         alarms: vec![Alarm {
             condition: PEER_LOST.about("peer 2", "peer 2"),
             first: Wall::from_millis(0),
@@ -152,6 +164,20 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         .iter()
         .map(|(one, two)| (one.to_string(), two.to_string()));
     owned.collect()
+}
+
+fn call() -> CallStatus {
+    CallStatus {
+        id: CallId([0x5a; 8]),
+        from: "sip:ann@example.net".into(),
+        to: "sip:bob@example.net".into(),
+        since: Wall::from_millis(0),
+        peers: vec![Position::new(1), Position::new(2)]
+            .into_iter()
+            .flatten()
+            .collect(),
+        controlled: true,
+    }
 }
 
 #[test]

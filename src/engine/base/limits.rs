@@ -197,6 +197,15 @@ pub const PREFLIGHT_TIME: Duration = Duration::from_secs(4);
 /// Time without progress after which an operation raises an alarm.
 pub const OPERATION_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Values that one peer shares beside its registrations: its calls and a few more.
+pub const BOARD_VALUES: usize = SIP_CALLS + 64;
+
+/// Bytes of one such value with its key.
+pub const BOARD_VALUE_BYTES: usize = 2 * 1024;
+
+/// Bytes that are kept of one call so that it can be ended.
+pub const SIP_DIALOG_BYTES: usize = 2 * 1024;
+
 /// Lines of the alarm history.
 pub const ALARM_HISTORY: usize = 1_000;
 

@@ -10,6 +10,7 @@
 //! Not Raft: a cluster of two with one peer dead must stay configurable, and calls must never wait
 //! for a quorum. Not gossip: there are six known members. This module knows no call and no SIP.
 
+mod board;
 mod peer;
 pub mod promise;
 mod replicate;
@@ -151,6 +152,8 @@ pub struct Cluster {
     repairs: u64,
     /// Messages of operations, for whoever leads or obeys them.
     heard: VecDeque<(PeerId, Message)>,
+    /// What peers ask us to end.
+    asked: VecDeque<(PeerId, Vec<u8>)>,
     actions: VecDeque<Action>,
 }
 
@@ -187,6 +190,7 @@ impl Cluster {
             timers: Timers::default(),
             repairs: 0,
             heard: VecDeque::new(),
+            asked: VecDeque::new(),
             actions: VecDeque::new(),
         };
         cluster.configured(now, configuration);
@@ -258,6 +262,7 @@ impl Cluster {
         if self.timers.digest <= now {
             self.timers.digest = now + DIGEST_INTERVAL;
             self.send_digests(directory);
+            self.send_board_digests(now, directory);
         }
         if self.timers.share.is_some_and(|at| at <= now) {
             self.timers.share = None;
@@ -549,7 +554,10 @@ impl Cluster {
         self.pin(place, proof.id);
         match service {
             Service::PeerConfiguration => self.send_state(configuration, place),
-            _ => self.want_items(directory, place),
+            _ => {
+                self.want_items(directory, place);
+                self.announce_features(place);
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use crate::base::time::{Instant, Wall};
 use crate::wire::peer::beat::{self, Beat};
 use crate::wire::peer::{Head, Hello, Reader, State};
 
+use super::board::Shared;
 use super::status::PeerState;
 
 /// First wait before a link is dialled again; doubled up to [`DIAL_WAIT_MAX`].
@@ -148,6 +149,8 @@ pub(super) struct Peer {
     pub(super) items_sent: Option<u64>,
     /// A snapshot of our items on its way to it: where it stands and where it ends.
     pub(super) items_whole: Option<(u64, u64)>,
+    /// How our board stands with it; `None` until it said that it understands boards.
+    pub(super) board: Option<Shared>,
     /// Whether it was ever active since it was configured: before that it is no failure.
     pub(super) met: bool,
     /// When it was configured, or this system started.
@@ -176,6 +179,7 @@ impl Peer {
             parts: Vec::new(),
             items_sent: None,
             items_whole: None,
+            board: None,
             met: false,
             since: now,
         }
@@ -236,6 +240,7 @@ impl Peer {
         } else {
             self.items_sent = None;
             self.items_whole = None;
+            self.board = None;
         }
     }
 }

@@ -261,7 +261,8 @@ impl Cluster {
             | Message::ItemsBegin { .. }
             | Message::ItemsPart(_)
             | Message::ItemsEnd { .. }
-            | Message::Digest { .. } => return false,
+            | Message::Digest { .. }
+            | Message::Board(_) => return false,
         }
         true
     }
@@ -324,7 +325,7 @@ impl Cluster {
     }
 
     /// Address of a peer by its identity.
-    pub(super) fn address_of(&self, id: PeerId) -> Option<&str> {
+    pub fn address_of(&self, id: PeerId) -> Option<&str> {
         let peer = self.peers.iter().find(|peer| peer.id == Some(id));
         let own = || {
             let settings = self.settings.as_ref()?;

@@ -58,7 +58,11 @@ impl Cluster {
                 return directory.stage(id, entries);
             }
             Message::ItemsEnd { sequence } => return directory.end_snapshot(now, id, sequence),
+            Message::Board(bytes) => return self.heard_word(directory, place, &bytes),
             Message::Digest { counted, digest } => {
+                if self.heard_features(directory, place, counted) {
+                    return true;
+                }
                 let held = directory.held(id);
                 let same = held.is_some_and(|held| {
                     (held.incarnation, held.sequence) == (counted.life, counted.sequence)
@@ -90,13 +94,15 @@ impl Cluster {
         let lacks = |peer: &super::Peer| {
             peer.items_whole.is_some() || peer.items_sent.is_some_and(|sent| sent < newest)
         };
-        if self.timers.share.is_none() && self.peers.iter().any(lacks) {
+        let lacking = self.peers.iter().any(lacks) || self.board_lacks(directory);
+        if self.timers.share.is_none() && lacking {
             self.timers.share = Some(now + GATHER);
         }
     }
 
     /// Ships to every peer what it lacks of our items.
     pub(super) fn share(&mut self, now: Instant, directory: &mut Directory) {
+        self.share_board(directory);
         for place in 0..self.peers.len() {
             for _ in 0..FRAMES_AT_ONCE {
                 let sent = match (self.peers[place].items_whole, self.peers[place].items_sent) {

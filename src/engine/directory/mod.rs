@@ -4,7 +4,9 @@
 //! early; everyone else keeps a copy. The protocol engines write their own items here and read
 //! everyone's; the cluster engine carries the changes. This module knows neither SIP nor sockets.
 
+pub mod board;
 mod plane;
+pub mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::ids::{Incarnation, PeerId};
 use crate::base::time::{Instant, Wall};
 
+use board::Board;
 use plane::Plane;
 pub use plane::{Entry, Held, Item};
 
@@ -71,6 +74,8 @@ pub struct Directory {
     by_aor: BTreeMap<Arc<str>, Vec<Kept>>,
     expiries: BTreeSet<(Instant, PeerId, Name)>,
     planes: BTreeMap<PeerId, Plane>,
+    /// What is shared beside registrations.
+    board: Board,
 }
 
 /// An item as kept here.
@@ -101,6 +106,7 @@ impl Directory {
             by_aor,
             expiries,
             planes,
+            board: Board::new(own, incarnation),
         }
     }
 
@@ -151,6 +157,16 @@ impl Directory {
                 self.own_plane().record(name);
             }
         }
+    }
+
+    /// What is shared beside registrations.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// What is shared beside registrations, for those who share.
+    pub fn board_mut(&mut self) -> &mut Board {
+        &mut self.board
     }
 
     /// This peer.

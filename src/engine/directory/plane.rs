@@ -254,6 +254,7 @@ impl Directory {
             self.drop_item(owner, name);
         });
         self.planes.remove(&owner);
+        self.board.forget(owner);
     }
 
     /// A hash over names and numbers of an owner's living items: equal at the owner and at a

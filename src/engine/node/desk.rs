@@ -74,6 +74,7 @@ impl Node {
                 Ok(Answer::AlarmHistory(newest.take(count).cloned().collect()))
             }
             Command::Unregister(aor) => self.unregister(now, &aor),
+            Command::Disconnect(id) => self.disconnect(now, wall, id),
         };
         self.actions.push_back(Action::Answer { request, answer });
     }
@@ -240,25 +241,6 @@ impl Node {
             false => shown(),
         };
         Ok(Answer::Value(text))
-    }
-
-    fn unregister(&mut self, now: Instant, aor: &str) -> Result<Answer, Refusal> {
-        let key = aor.trim_start_matches("sip:");
-        let own = self.directory.own();
-        let found = self.directory.bindings(key, now);
-        let (ours, others): (Vec<_>, Vec<_>) = found.partition(|found| found.owner == own);
-        let ids: Vec<Vec<u8>> = ours.iter().map(|found| found.id.to_vec()).collect();
-        let elsewhere = others.len();
-        for id in &ids {
-            self.directory.remove(now, key, id);
-        }
-        match (ids.len(), elsewhere) {
-            (0, 0) => Err(Refusal::because(format!("{aor} is not registered"))),
-            (0, _) => Err(Refusal::because(format!(
-                "{aor} registered at another peer: do it there"
-            ))),
-            (count, _) => Ok(Answer::Text(format!("{count} registrations are ended.\n"))),
-        }
     }
 }
 

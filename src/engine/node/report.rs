@@ -23,6 +23,7 @@ impl Node {
         let tree = self.configuration.tree();
         let cluster = self.cluster_status(now, wall);
         let registrations = self.registrations(now, &cluster);
+        let (calls, drains) = (self.calls(&cluster), self.drains(&cluster));
         Status {
             system: SystemStatus {
                 name: tree.text("SystemUnit Name").into(),
@@ -40,6 +41,8 @@ impl Node {
             cluster,
             sip: self.sip.status(&self.directory),
             registrations,
+            calls,
+            drains,
             alarms: self.alarms.raised().cloned().collect(),
             operation: self.operations.status(wall),
         }

@@ -16,7 +16,9 @@ impl Sip {
         while let Some(stream) = self.transport.overdue(at.now) {
             self.lose_stream(at, stream);
         }
-        self.calls.handle_timeout(at.now);
+        for id in self.calls.handle_timeout(at.now) {
+            at.directory.remove_call(id);
+        }
         let table = &self.table;
         self.timers
             .sweep(|due, (id, clock)| armed(table, due, id, clock));

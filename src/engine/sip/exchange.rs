@@ -180,6 +180,8 @@ pub(super) enum Reply {
         /// Address of the sender and port of its Via.
         fallback: SocketAddr,
     },
+    /// We made the request ourselves: nobody waits.
+    Nobody,
 }
 
 impl Reply {
@@ -187,7 +189,7 @@ impl Reply {
     pub(super) const fn is_reliable(self) -> bool {
         match self {
             Self::Udp(_) => false,
-            Self::Stream { .. } => true,
+            Self::Stream { .. } | Self::Nobody => true,
         }
     }
 }

@@ -75,9 +75,7 @@ impl Sip {
             return;
         }
         let is_invite = message.method() == Method::Invite;
-        if message.method() == Method::Bye {
-            self.calls.ended(self.call_hash(&message));
-        }
+        self.follow_call(at, &message);
         let exchange = Exchange {
             key,
             is_invite,
@@ -106,6 +104,21 @@ impl Sip {
             }
         }
         self.advance(at, id);
+    }
+
+    /// What a request tells of the call that it belongs to.
+    fn follow_call(&mut self, at: &mut At<'_>, message: &Message) {
+        if message.method() == Method::Bye {
+            if let Some(id) = self.calls.ended(self.call_hash(message)) {
+                at.directory.remove_call(id);
+            }
+        } else if let (Some(_), Some(tag), Some((number, _))) = (
+            message.tag(Header::To),
+            message.tag(Header::From),
+            message.cseq(),
+        ) {
+            self.calls.spoke(self.call_hash(message), tag, number);
+        }
     }
 
     /// Forks to the next group of equal preference when nobody is left to wait for; sends the best

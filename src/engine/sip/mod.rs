@@ -7,6 +7,7 @@ mod answer;
 mod calls;
 mod cancel;
 mod clock;
+pub mod disconnect;
 mod exchange;
 mod forward;
 mod hash;
@@ -407,6 +408,7 @@ impl Sip {
             Reply::Udp(hop) => {
                 self.transport.send(hop, bytes);
             }
+            Reply::Nobody => {}
             Reply::Stream { stream, fallback } => {
                 let hop = if self.transport.is_open(stream) {
                     Some(Hop::Stream(stream))

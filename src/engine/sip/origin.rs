@@ -1,6 +1,6 @@
 //! Where a request came from, read once: what its Via says beside what we saw.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use heapless::Vec as Fixed;
 
@@ -9,6 +9,7 @@ use super::exchange::Reply;
 use super::names;
 use super::token::Flow;
 use super::transport::{self, DEFAULT_PORT, Hop};
+use crate::base::ids::StreamId;
 use crate::wire::sip::{Message, Patch, Uri};
 
 /// Where a request came from.
@@ -25,9 +26,24 @@ pub(super) struct Origin {
     /// The port that goes with it.
     port: u16,
     has_rport: bool,
+    /// Whether we made the request ourselves.
+    is_own: bool,
 }
 
 impl Origin {
+    /// The origin of a request that we made ourselves.
+    pub(super) fn own() -> Self {
+        Self {
+            hop: Hop::Stream(StreamId(0)),
+            remote: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0),
+            stamp: Stamp::default(),
+            sent_by: None,
+            port: 0,
+            has_rport: false,
+            is_own: true,
+        }
+    }
+
     /// The origin of a request that came over `hop` from `remote`; `None` without a Via.
     pub(super) fn new(message: &Message, hop: Hop, remote: SocketAddr) -> Option<Self> {
         let via = message.top_via()?;
@@ -43,11 +59,15 @@ impl Origin {
             sent_by,
             port: via.port().unwrap_or(DEFAULT_PORT),
             has_rport,
+            is_own: false,
         })
     }
 
     /// The way back for responses (section 18.2.2, RFC 3581 section 4).
     pub(super) fn reply(&self) -> Reply {
+        if self.is_own {
+            return Reply::Nobody;
+        }
         let sent_by = SocketAddr::new(self.remote.ip(), self.port);
         match self.hop {
             Hop::Udp { listener, .. } => {

@@ -164,7 +164,7 @@ impl Sip {
     fn on_accepted(&mut self, at: &mut At<'_>, message: &Message, name: BranchRef) {
         let id = name.exchange;
         let bytes = answer::without_top_via(message);
-        self.calls.heard(at.now, self.call_hash(message));
+        self.call_answered(at, id, message);
         let Some(exchange) = self.table.get_mut(id) else {
             return;
         };
@@ -186,6 +186,24 @@ impl Sip {
         }
         self.cancel_all(at, id);
         self.settle(id);
+    }
+
+    /// A 2xx of an INVITE: a call begins, or something was heard of it again.
+    fn call_answered(&mut self, at: &mut At<'_>, id: ExchangeId, message: &Message) {
+        let call = self.call_hash(message);
+        if self.calls.heard(at.now, call) {
+            return;
+        }
+        let request = self
+            .table
+            .get_mut(id)
+            .and_then(|exchange| exchange.request.take());
+        if let Some(invite) = &request {
+            self.begin_call(at, call, invite, message);
+        }
+        if let Some(exchange) = self.table.get_mut(id) {
+            exchange.request = request;
+        }
     }
 
     /// A branch came to nothing without a response: its flow is gone (430), no answer came (408),

@@ -102,6 +102,8 @@ impl Sip {
         let mut targets: Vec<_> = at
             .directory
             .bindings(aor, at.now)
+            // A peer in maintenance mode takes no new calls (SPEC MM1): it is not tried.
+            .filter(|found| found.owner == own || !at.directory.is_resting(found.owner))
             .map(|found| Target::of(&found, own, &self.tokens))
             .collect();
         targets.sort_by_key(|target| target.q);

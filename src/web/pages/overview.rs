@@ -1,6 +1,6 @@
 //! Status > Overview: how this system and its cluster fare, at one glance.
 
-use causeway_engine::admin::status::{ListenerStatus, Status};
+use causeway_engine::admin::status::{DrainStatus, ListenerStatus, Status};
 use causeway_engine::cluster::status::{ClusterStatus, PeerState};
 use causeway_engine::net::status::LanStatus;
 use maud::{Markup, html};
@@ -12,6 +12,12 @@ use crate::web::words::{self, Tone};
 pub(crate) fn content(status: &Status) -> Markup {
     html! {
         div.tiles #figures data-live { (figures(status)) }
+        div #drains data-live {
+            @let resting: Vec<_> = status.drains.iter().filter(|d| d.load.maintenance).collect();
+            @if !resting.is_empty() {
+                section.card aria-labelledby="drains-title" { (drains(&resting)) }
+            }
+        }
         div.columns {
             section.card.cluster #cluster data-live aria-labelledby="cluster-title" {
                 (cluster(&status.cluster))
@@ -32,9 +38,51 @@ fn figures(status: &Status) -> Markup {
     let here = format!("{} here", words::number(status.sip.registrations));
     html! {
         (figure("Registrations", &words::number(registrations), &here))
-        (figure("Calls", &words::number(status.sip.calls), "set up here"))
+        (figure("Calls", &words::number(status.calls.len() as u64), &calls_here(status)))
         (figure("SIP requests", &words::number(status.sip.requests), &trouble(status)))
         (figure("Alarms", &status.alarms.len().to_string(), &seen(status)))
+    }
+}
+
+fn calls_here(status: &Status) -> String {
+    format!("{} here", words::number(status.sip.calls))
+}
+
+/// What peers in maintenance mode have left to do (SPEC MM1).
+fn drains(drains: &[&DrainStatus]) -> Markup {
+    html! {
+        div.head { h2 #drains-title { "Maintenance mode" } }
+        div.scroll tabindex="0" role="region" aria-labelledby="drains-title" {
+            table.stacked {
+                thead { tr {
+                    th scope="col" { "Peer" } th scope="col" { "Calls left" }
+                    th scope="col" { "Registrations left" } th scope="col" { "State" }
+                } }
+                tbody {
+                    @for drain in drains {
+                        tr {
+                            th scope="row" {
+                                @match drain.peer {
+                                    Some(peer) => { "Peer " (peer.to_string()) }
+                                    None => "This system",
+                                }
+                            }
+                            td.number data-label="Calls left" { (drain.load.calls) }
+                            td.number data-label="Registrations left" {
+                                (drain.load.registrations)
+                            }
+                            td data-label="State" {
+                                @if drain.is_drained() {
+                                    (words::pill(Tone::Good, "No calls left"))
+                                } @else {
+                                    (words::pill(Tone::Warning, "Calls go on"))
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

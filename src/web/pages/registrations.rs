@@ -1,4 +1,6 @@
-//! Status > Registrations by device.
+//! Status > Registrations, by device and by alias, and the way to end them (SPEC MM3).
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use causeway_engine::admin::status::{RegistrationStatus, Status};
 use maud::{Markup, html};
@@ -8,8 +10,20 @@ use crate::web::words;
 /// Rows of one page: a full cluster has hundreds of thousands.
 const ROWS: usize = 100;
 
+/// Addresses that are shown by alias; a search by device finds the others.
+const ALIASES: usize = 500;
+
 /// The content of the page: those that contain `search`, from page `number` on (first is 1).
-pub(crate) fn content(status: &Status, search: &str, number: usize) -> Markup {
+pub(crate) fn content(
+    status: &Status,
+    search: &str,
+    number: usize,
+    by_alias: bool,
+    form_token: &str,
+) -> Markup {
+    if by_alias {
+        return aliases(status, form_token);
+    }
     let wanted = search.to_lowercase();
     let found: Vec<&RegistrationStatus> = status
         .registrations
@@ -21,6 +35,7 @@ pub(crate) fn content(status: &Status, search: &str, number: usize) -> Markup {
     let from = (number - 1) * ROWS;
     let shown = &found[from..found.len().min(from + ROWS)];
     html! {
+        (tabs(by_alias))
         form.search method="get" action="/status/registrations" role="search" {
             label.hidden for="search" { "Search address, contact or device" }
             input #search type="search" name="search" value=(search)
@@ -37,7 +52,7 @@ pub(crate) fn content(status: &Status, search: &str, number: usize) -> Markup {
                 p.foot { (words::count(found.len(), "registration")) @if pages > 1 {
                     ", " (from + 1) " to " (from + shown.len())
                 } }
-                (table(shown))
+                (table(shown, form_token))
                 @if pages > 1 { (turn(search, number, pages)) }
             }
         }
@@ -56,14 +71,86 @@ fn fits(registration: &RegistrationStatus, wanted: &str) -> bool {
             .any(|text| text.to_lowercase().contains(wanted))
 }
 
-fn table(rows: &[&RegistrationStatus]) -> Markup {
+fn tabs(by_alias: bool) -> Markup {
+    html! {
+        nav.tabs aria-label="Order" {
+            a href="/status/registrations" aria-current=[(!by_alias).then_some("true")] {
+                "By device"
+            }
+            a href="/status/registrations?by=alias" aria-current=[by_alias.then_some("true")] {
+                "By alias"
+            }
+        }
+    }
+}
+
+/// One row for each address, with what is registered for it.
+fn aliases(status: &Status, form_token: &str) -> Markup {
+    let mut found: BTreeMap<&str, Vec<&RegistrationStatus>> = BTreeMap::new();
+    for row in &status.registrations {
+        found.entry(&row.aor).or_default().push(row);
+    }
+    html! {
+        (tabs(true))
+        section.card #aliases data-live aria-label="Registered addresses" {
+            @if found.is_empty() { div.empty { p { "No address is registered." } } }
+            @else {
+                p.foot {
+                    (words::count(found.len(), "registered address"))
+                    @if found.len() > ALIASES { ", the first " (ALIASES) " are shown" }
+                }
+                div.scroll tabindex="0" role="region" aria-label="Registered addresses" {
+                    table.stacked {
+                        thead { tr {
+                            th scope="col" { "Address" } th scope="col" { "Devices" }
+                            th scope="col" { "Peers" } th scope="col" { "" }
+                        } }
+                        tbody {
+                            @for (aor, rows) in found.iter().take(ALIASES) {
+                                tr {
+                                    th scope="row" { (aor) }
+                                    td.number data-label="Devices" { (rows.len()) }
+                                    td data-label="Peers" { (peers(rows)) }
+                                    td { (end(form_token, aor)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn peers(rows: &[&RegistrationStatus]) -> String {
+    let peers: BTreeSet<String> = rows
+        .iter()
+        .map(|row| {
+            row.peer
+                .map_or("this system".into(), |peer| peer.to_string())
+        })
+        .collect();
+    peers.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn end(form_token: &str, aor: &str) -> Markup {
+    html! {
+        form method="post" action="/status/registrations" {
+            input type="hidden" name="form" value=(form_token);
+            input type="hidden" name="alias" value=(aor);
+            button.quiet type="submit" aria-label={ "Unregister " (aor) } { "Unregister" }
+        }
+    }
+}
+
+fn table(rows: &[&RegistrationStatus], form_token: &str) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Registrations" {
             table.stacked {
                 thead { tr {
                     th scope="col" { "Address" } th scope="col" { "Contact" }
                     th scope="col" { "Peer" } th scope="col" { "Expires in" }
-                    th scope="col" { "Device" }
+                    th scope="col" { "Device" } th scope="col" { "" }
                 } }
                 tbody {
                     @for row in rows {
@@ -78,6 +165,7 @@ fn table(rows: &[&RegistrationStatus]) -> Markup {
                             }
                             td.number data-label="Expires in" { (words::span(row.expires_in)) }
                             td data-label="Device" { (row.user_agent) }
+                            td { (end(form_token, &row.aor)) }
                         }
                     }
                 }

@@ -3,6 +3,7 @@
 mod call;
 mod cancel;
 mod cluster;
+mod disconnect;
 mod fork;
 mod hostile;
 mod registrar;

@@ -82,6 +82,9 @@ pub enum Message {
     /// Configuration port, in the place of a hello: a system that wants to join, and the primary
     /// that lets it; opaque here.
     Join(Vec<u8>),
+    /// Dynamic plane: of what is shared beside registrations, only to peers that understand it;
+    /// opaque here.
+    Board(Vec<u8>),
 }
 
 /// Who speaks, and what must agree.

@@ -55,6 +55,7 @@ fn messages() -> Vec<Message> {
         Message::Order(vec![5]),
         Message::Done(vec![6]),
         Message::Join(vec![7]),
+        Message::Board(vec![8]),
     ]
 }
 
@@ -80,7 +81,7 @@ fn the_bytes_on_the_wire_stay_what_they_are() {
         .iter()
         .map(|message| encode(message)[4..].iter().take(6).copied().collect())
         .collect();
-    let expected: [&[u8]; 15] = [
+    let expected: [&[u8]; 16] = [
         &[1, 0, 1, b'1', 1, 1],
         &[1, 1, 2, b'n', b'o'],
         &[1, 2, 1, 1, 9, 9],
@@ -96,6 +97,7 @@ fn the_bytes_on_the_wire_stay_what_they_are() {
         &[1, 12, 1, 5],
         &[1, 13, 1, 6],
         &[1, 14, 1, 7],
+        &[1, 15, 1, 8],
     ];
     assert_eq!(begins, expected);
 }
