@@ -406,6 +406,11 @@ impl Gateway {
                     .answers
                     .push_back(Input::Machine(MachineReport::Absent)),
             },
+            Action::Resolve {
+                number,
+                name,
+                servers,
+            } => self.sockets.resolve(number, name, servers),
             Action::Log { level, text } => log::log!(target: "causeway", level, "{text}"),
         }
     }

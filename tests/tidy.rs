@@ -25,6 +25,7 @@ const ENGINE_IMPORTS: &[(&str, &[&str])] = &[
             "cluster",
         ],
     ),
+    ("names", &["base", "config", "names"]),
     ("net", &["base", "wire::netlink", "config", "alarm", "net"]),
     (
         "sip",

@@ -6,6 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 use crate::admin::{Actor, Answer, Command, Refusal};
 use crate::base::ids::{BatchId, ListenerId, RequestId, StreamId};
@@ -57,6 +58,11 @@ pub enum Input {
     },
     /// What the machine's `system` role answered to [`Action::Machine`], or reports by itself.
     Machine(MachineReport),
+    /// The addresses of a name and for how long they hold, or why there are none.
+    Resolved {
+        number: u64,
+        result: Result<(Vec<IpAddr>, Duration), String>,
+    },
 }
 
 /// Something to do.
@@ -100,6 +106,13 @@ pub enum Action {
     },
     /// Ask the machine's `system` role for something only it may do.
     Machine(MachineRequest),
+    /// Ask these name servers, in order, for the addresses of a name; without any, as the host
+    /// that we run on resolves names. Answered by exactly one [`Input::Resolved`].
+    Resolve {
+        number: u64,
+        name: String,
+        servers: Vec<IpAddr>,
+    },
     /// A line for the log, already rate-limited.
     Log { level: log::Level, text: String },
 }

@@ -13,6 +13,7 @@
 //! | 1 | `wire` | `base` |
 //! | 2 | `config`, `directory`, `alarm` | `base` |
 //! | 3 | `cluster` | `base`, `wire::peer`, `config`, `directory`, `alarm` |
+//! | 3 | `names` | `base`, `config` |
 //! | 3 | `net` | `base`, `wire::netlink`, `config`, `alarm` |
 //! | 4 | `sip` | `base`, `wire::sip`, `config`, `directory`, `alarm` |
 //! | 4 | `operation` | `base`, `wire::peer`, `config`, `alarm`, `cluster` |
@@ -32,6 +33,7 @@ pub mod cluster;
 pub mod config;
 pub mod directory;
 pub mod io;
+pub mod names;
 pub mod net;
 pub mod node;
 pub mod operation;

@@ -8,6 +8,7 @@ mod carry;
 mod desk;
 mod journal;
 mod listeners;
+mod naming;
 mod operations;
 mod report;
 mod saves;
@@ -34,6 +35,7 @@ use crate::config::settings::{ClusterSettings, SipSettings, WebSettings};
 use crate::config::tree::Tree;
 use crate::directory::Directory;
 use crate::io::{Action, Input};
+use crate::names::Resolver;
 use crate::net::{Net, Wanted};
 use crate::operation::Operations;
 use crate::sip::Sip;
@@ -82,6 +84,9 @@ pub struct Node {
     cluster: Cluster,
     sip: Sip,
     net: Net,
+    resolver: Resolver,
+    /// Whether the machine is ours, so that its name servers are those of the configuration.
+    machine: bool,
     operations: Operations,
     /// The configuration of the start: some items take effect only then.
     started_with: Tree,
@@ -163,6 +168,8 @@ impl Node {
             cluster,
             sip,
             net: Net::new(),
+            resolver: Resolver::default(),
+            machine: boot.machine,
             operations,
             started_with,
             alarms,
@@ -211,6 +218,7 @@ impl Node {
                 self.command(now, wall, request, actor, command);
             }
             Input::Machine(report) => self.net.handle(now, report),
+            Input::Resolved { number, result } => self.resolved(now, number, result),
         }
         self.settle(now, wall);
     }
@@ -226,6 +234,7 @@ impl Node {
             self.sip.poll_timeout(),
             self.cluster.poll_timeout(),
             self.net.poll_timeout(),
+            self.resolver.poll_timeout(),
             self.directory.poll_timeout(),
             self.listeners.poll_timeout(),
             self.operations.poll_timeout(),
@@ -299,6 +308,7 @@ impl Node {
         if self.net.poll_timeout().is_some_and(|at| at <= now) {
             self.net.handle_timeout(now);
         }
+        self.resolver.handle_timeout(now);
         let actions = self.listeners.handle_timeout(now);
         self.actions.extend(actions);
         if self.alarms_due <= now {
@@ -322,6 +332,7 @@ impl Node {
             self.configure(now);
             self.carry_actions();
         }
+        self.carry_queries(now);
         while let Some(replicated) = self.cluster.poll_saved() {
             self.answer_save(replicated);
         }
@@ -329,14 +340,16 @@ impl Node {
 
     /// Tells every engine the configuration that has taken effect.
     fn configure(&mut self, now: Instant) {
+        self.want_names(now);
+        let names = self.resolver.names();
+        self.cluster.configured(now, &self.configuration, &names);
         let tree = self.configuration.tree();
         let sip = SipSettings::new(tree, self.otherwise);
         let web = WebSettings::new(tree, self.otherwise);
-        let cluster = ClusterSettings::from(tree);
-        self.net.configure(now, Wanted::from(tree));
+        let cluster = ClusterSettings::new(tree, &names);
+        self.net.configure(now, Wanted::new(tree, &names));
         let wanted = wanted_sockets(&sip, &web, &cluster);
         self.sip.configure(now, sip);
-        self.cluster.configured(now, &self.configuration);
         let actions = self.listeners.want(&wanted);
         for action in &actions {
             if let Action::Unlisten { listener } = action {

@@ -8,6 +8,7 @@
 mod accept;
 mod connect;
 mod peer;
+mod resolve;
 mod stream;
 mod tls;
 mod udp;
@@ -188,6 +189,17 @@ impl Sockets {
         }
     }
 
+    /// Begins to look for the addresses of a name; the engine is told of them.
+    pub(crate) fn resolve(&self, number: u64, name: String, servers: Vec<IpAddr>) {
+        let shared = self.shared.clone();
+        let task = async move {
+            let result = resolve::resolve(name, servers).await;
+            let input = Input::Resolved { number, result };
+            shared.tell(Event::Input(input)).await;
+        };
+        self.shared.worker.spawn(task).detach();
+    }
+
     /// Closes a stream after what was written.
     pub(crate) fn close(&mut self, stream: StreamId) {
         match self.streams.get_mut(&stream) {
@@ -222,7 +234,8 @@ impl Sockets {
             | Input::Opened { .. }
             | Input::Written { .. }
             | Input::Command { .. }
-            | Input::Machine(_) => Some(input),
+            | Input::Machine(_)
+            | Input::Resolved { .. } => Some(input),
         }
     }
 

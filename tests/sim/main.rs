@@ -10,6 +10,7 @@ mod cluster;
 mod disk;
 mod figures;
 mod link;
+mod names;
 mod operation;
 mod phone;
 mod world;

@@ -100,6 +100,8 @@ pub(crate) struct World {
     pub(crate) phones: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     /// Whether disks take long at times.
     pub(crate) slow_disks: bool,
+    /// What every machine's name server knows.
+    pub(crate) names: BTreeMap<String, IpAddr>,
     events: BTreeMap<(u64, u64), Event>,
     events_last: u64,
     links: BTreeMap<(usize, usize), Link>,
@@ -120,6 +122,7 @@ impl World {
             answers: VecDeque::new(),
             phones: VecDeque::new(),
             slow_disks: false,
+            names: BTreeMap::new(),
             events: BTreeMap::new(),
             events_last: 0,
             links: BTreeMap::new(),
@@ -431,6 +434,13 @@ impl World {
             Action::Machine(_) => {
                 let input = Input::Machine(MachineReport::Absent);
                 self.schedule(0, Event::Node { peer, life, input });
+            }
+            Action::Resolve { number, name, .. } => {
+                let found = self.names.get(&name).copied();
+                let found = found.ok_or_else(|| "there is no such name".to_string());
+                let result = found.map(|ip| (vec![ip], std::time::Duration::from_secs(10)));
+                let input = Input::Resolved { number, result };
+                self.schedule(20, Event::Node { peer, life, input });
             }
             Action::Log { level, text } => self.note(peer, &format!("{level} {text}")),
         }

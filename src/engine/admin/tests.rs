@@ -399,7 +399,8 @@ fn help_shows_value_space_default_scope() {
     assert_eq!(
         text("xconf alternates peer??", &none),
         "*h xConfiguration Alternates Peer [1..6] Address: <S: 0, 128> †\n    \
-         Address of a peer of the cluster, this one included. The same order on every peer.\n    \
+         Address of a peer of the cluster, this one included: an IP address, or the full name \
+         that its certificate has. The same order on every peer.\n    \
          Default: \"\". Of this peer alone. Takes effect at once.\n\
          *h † belongs to this peer alone and is not replicated\n"
     );

@@ -90,13 +90,13 @@ pub static PEER_LOST: Kind = kind(
     "Check that the peer runs and that TCP 4371, TCP 4372 and UDP 4372 pass.",
 );
 
-/// A field of the peer list holds what cannot be used.
+/// A name in the peer list has no address.
 pub static PEER_ADDRESS: Kind = kind(
     20_005,
     "Invalid peer address",
     Severity::Warning,
-    AT_ONCE,
-    "Configure the peer by its IP address.",
+    FORMING,
+    "Correct the name, enter it in the cluster address mapping, or check the DNS servers.",
 );
 
 /// Shared state does not flow although the peer is there.
@@ -219,6 +219,15 @@ pub static OPERATION_WAITS: Kind = kind(
     "System > Clustering shows the step. Mend what it waits for, or undo it.",
 );
 
+/// A peer is mapped to an address that strangers can reach (SPEC AM1).
+pub static PUBLIC_MAPPING: Kind = kind(
+    20_911,
+    "Public address in the cluster address mapping",
+    Severity::Warning,
+    AT_ONCE,
+    "Enter the private address of the interface that the peer clusters on.",
+);
+
 /// A socket cannot be opened.
 pub static PORT_CONFLICT: Kind = kind(
     25_018,
@@ -306,6 +315,7 @@ pub static ALL: &[&Kind] = &[
     &ROUND_TRIP,
     &REPAIRED,
     &OPERATION_WAITS,
+    &PUBLIC_MAPPING,
     &PORT_CONFLICT,
     &MACHINE_LOST,
     &FIREWALL_REFUSED,

@@ -37,7 +37,7 @@ use crate::base::store::{Record, Table, Write};
 use crate::base::time::{Instant, Wall};
 use crate::config::Configuration;
 use crate::config::schema::SCHEMA;
-use crate::config::settings::ClusterSettings;
+use crate::config::settings::{ClusterSettings, Names};
 use crate::directory::Directory;
 use crate::wire::peer::{Hello, Message, encode};
 
@@ -193,13 +193,15 @@ impl Cluster {
             asked: VecDeque::new(),
             actions: VecDeque::new(),
         };
-        cluster.configured(now, configuration);
+        cluster.configured(now, configuration, &Names::new());
         cluster
     }
 
-    /// The configuration has changed: peers come and go, a primary may have been chosen.
-    pub fn configured(&mut self, now: Instant, configuration: &Configuration) {
-        let settings = ClusterSettings::from(configuration.tree());
+    /// The configuration has changed, or the addresses that DNS gives for `names`: peers come and
+    /// go, a primary may have been chosen.
+    pub fn configured(&mut self, now: Instant, configuration: &Configuration, names: &Names) {
+        let settings = ClusterSettings::new(configuration.tree(), names);
+        let listed = settings.peers.clone();
         let settings = settings.position().is_some().then_some(settings);
         let secret = configuration
             .secret("Alternates Cluster Secret")
@@ -208,9 +210,11 @@ impl Cluster {
             // Choosing another primary is no reason to part from anybody.
             held.primary = wanted.primary;
         }
-        if self.settings != settings || self.secret != secret {
+        if self.secret == secret && self.differs_in_addresses(settings.as_ref()) {
+            self.move_peers(now, settings);
+        } else if self.settings != settings || self.secret != secret {
             self.secret = secret;
-            self.rebuild_peers(now, settings);
+            self.rebuild_peers(now, settings, &listed);
         }
         self.choose(configuration);
     }
@@ -302,7 +306,12 @@ impl Cluster {
             .min()
     }
 
-    fn rebuild_peers(&mut self, now: Instant, settings: Option<ClusterSettings>) {
+    fn rebuild_peers(
+        &mut self,
+        now: Instant,
+        settings: Option<ClusterSettings>,
+        listed: &[String],
+    ) {
         let own = settings.as_ref().and_then(ClusterSettings::position);
         for peer in &self.peers {
             let links = [&peer.configuration, &peer.state];
@@ -315,15 +324,17 @@ impl Cluster {
         let addresses = settings
             .as_ref()
             .map_or(&[][..], |settings| &settings.peers);
-        let placed = addresses.iter().zip(Position::all());
+        let resolved = settings.iter().flat_map(|settings| &settings.addresses);
+        let placed = addresses.iter().zip(resolved).zip(Position::all());
         let others = placed.filter(|(_, position)| Some(*position) != own);
         let mut peers: Vec<Peer> = others
-            .map(|(address, position)| Peer::new(now, position, address.clone()))
+            .map(|((address, ip), position)| Peer::new(now, position, address.clone(), *ip))
             .collect();
+        let mut writes = self.keep_pins(&peers);
         for peer in &mut peers {
             peer.id = self.pins.get(&peer.address).copied();
             peer.dials.iter_mut().for_each(|dial| dial.due = now);
-            if let Some(old) = self.peers.iter().find(|old| old.address == peer.address) {
+            if let Some(old) = self.peers.iter().find(|old| old.is_at(peer)) {
                 (peer.met, peer.since) = (old.met, old.since);
             }
         }
@@ -331,14 +342,14 @@ impl Cluster {
         let gone: Vec<String> = self
             .pins
             .keys()
-            .filter(|address| !addresses.contains(address))
+            .filter(|address| !listed.contains(address))
             .cloned()
             .collect();
         let forget = |address: &String| Write::Delete {
             table: Table::Fact,
             key: pin_key(address),
         };
-        let writes: Vec<Write> = gone.iter().map(forget).collect();
+        writes.extend(gone.iter().map(forget));
         gone.iter().for_each(|address| {
             self.pins.remove(address);
         });
@@ -346,6 +357,67 @@ impl Cluster {
         self.settings = settings;
         self.replication.reset();
         self.timers.beat = now;
+    }
+
+    /// Whether these settings differ from those in effect only in what names resolve to.
+    fn differs_in_addresses(&self, settings: Option<&ClusterSettings>) -> bool {
+        let (Some(ours), Some(settings)) = (&self.settings, settings) else {
+            return false;
+        };
+        let same = ClusterSettings {
+            addresses: settings.addresses.clone(),
+            ..ours.clone()
+        };
+        ours.addresses != settings.addresses
+            && same == *settings
+            && ours.position() == settings.position()
+            && ours.own_address() == settings.own_address()
+    }
+
+    /// Names of peers resolve to other addresses; all other peers are left as they are.
+    fn move_peers(&mut self, now: Instant, settings: Option<ClusterSettings>) {
+        let addresses = settings.iter().flat_map(|settings| &settings.addresses);
+        let places: Vec<(Position, Option<IpAddr>)> =
+            Position::all().zip(addresses.copied()).collect();
+        self.settings = settings;
+        for place in 0..self.peers.len() {
+            let position = self.peers[place].position;
+            let found = places.iter().find(|(other, _)| *other == position);
+            let ip = found.and_then(|(_, ip)| *ip);
+            if self.peers[place].ip == ip {
+                continue;
+            }
+            for service in [Service::PeerConfiguration, Service::PeerState] {
+                self.drop_link(now, place, service);
+                self.peers[place].dial(service).reset(now);
+            }
+            self.peers[place].ip = ip;
+        }
+    }
+
+    /// A peer that was given another name or address for the place where it is keeps its identity.
+    fn keep_pins(&mut self, peers: &[Peer]) -> Vec<Write> {
+        let mut writes = Vec::new();
+        for peer in peers {
+            if self.pins.contains_key(&peer.address) {
+                continue;
+            }
+            let Some(id) = self
+                .peers
+                .iter()
+                .find(|old| old.is_at(peer))
+                .and_then(|old| old.id)
+            else {
+                continue;
+            };
+            self.pins.insert(peer.address.clone(), id);
+            writes.push(Write::Put {
+                table: Table::Fact,
+                key: pin_key(&peer.address),
+                value: id.0.to_vec(),
+            });
+        }
+        writes
     }
 
     /// The peer with the lower address dials the other.

@@ -125,6 +125,7 @@ pub(super) type Parts = Vec<u8>;
 pub(super) struct Peer {
     pub(super) position: Position,
     pub(super) address: String,
+    /// What the address is, or resolves to.
     pub(super) ip: Option<IpAddr>,
     /// Its identity: pinned when it was met first.
     pub(super) id: Option<PeerId>,
@@ -159,10 +160,15 @@ pub(super) struct Peer {
 
 impl Peer {
     /// A peer that was just configured.
-    pub(super) fn new(now: Instant, position: Position, address: String) -> Self {
+    pub(super) fn new(
+        now: Instant,
+        position: Position,
+        address: String,
+        ip: Option<IpAddr>,
+    ) -> Self {
         Self {
             position,
-            ip: address.parse().ok(),
+            ip,
             address,
             id: None,
             configuration: None,
@@ -183,6 +189,12 @@ impl Peer {
             met: false,
             since: now,
         }
+    }
+
+    /// Whether another entry of the list means the same place: the same address, or one that
+    /// resolves to the same.
+    pub(super) fn is_at(&self, other: &Self) -> bool {
+        self.address == other.address || (self.ip.is_some() && self.ip == other.ip)
     }
 
     /// The link of a plane.

@@ -3,8 +3,10 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use crate::alarm::{Condition, Kind, catalogue};
+use crate::base::ids::Position;
 use crate::base::limits;
 use crate::base::socket::Service;
 use crate::base::time::{Instant, Wall};
@@ -44,7 +46,7 @@ impl Cluster {
         if let (Some(position), Some(address)) = (own, settings.own_address()) {
             peers.push(PeerStatus {
                 position,
-                address: address.to_string(),
+                address: own_name(settings, position, address),
                 state: PeerState::ThisSystem,
                 reason: None,
                 id: Some(self.own),
@@ -101,7 +103,7 @@ impl Cluster {
         conditions
     }
 
-    fn followed(&self, settings: &ClusterSettings) -> Option<crate::base::ids::Position> {
+    fn followed(&self, settings: &ClusterSettings) -> Option<Position> {
         let primary = self.promise.primary?;
         if primary == self.own {
             return settings.position();
@@ -222,10 +224,17 @@ impl Cluster {
     }
 }
 
+/// This system as its own list of peers has it.
+fn own_name(settings: &ClusterSettings, position: Position, address: IpAddr) -> String {
+    let place = usize::from(position.number()) - 1;
+    let name = settings.peers.get(place);
+    name.map_or_else(|| address.to_string(), String::clone)
+}
+
 /// Why a peer is not what it should be.
 fn reason(now: Instant, peer: &Peer) -> Option<String> {
     if peer.ip.is_none() {
-        return Some("peers are configured by IP address in this version".into());
+        return Some("its name has no address".into());
     }
     if let Some(refusal) = &peer.refusal {
         return Some(refusal.clone());
@@ -265,17 +274,12 @@ fn peer_conditions(now: Instant, peer: &Peer) -> Vec<Condition> {
     let only_state = peer.stands(Service::PeerConfiguration) && !peer.stands(Service::PeerState);
     if let Some(refusal) = &peer.refusal {
         say(&catalogue::SETTINGS_DIFFER, format!("{address}: {refusal}"));
-    } else if peer.ip.is_none() {
-        say(
-            &catalogue::PEER_ADDRESS,
-            format!("{address} is not an IP address"),
-        );
     } else if lost && only_state {
         say(
             &catalogue::STATE_LINK,
             format!("{address}: no TLS connection for shared state"),
         );
-    } else if lost {
+    } else if lost && peer.ip.is_some() {
         let reason = reason(now, peer).unwrap_or_default();
         say(&catalogue::PEER_LOST, format!("{address}: {reason}"));
     }

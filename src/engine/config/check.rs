@@ -24,6 +24,7 @@ pub(super) fn faults(tree: &Tree) -> Vec<String> {
         peer_list(tree, &peers, &mut faults);
         cluster(tree, peers.len(), &mut faults);
     }
+    mappings(tree, &mut faults);
     registrations(tree, &mut faults);
     ports(tree, &mut faults);
     faults
@@ -121,15 +122,28 @@ fn peer_list(tree: &Tree, peers: &[(usize, String)], faults: &mut Vec<String>) {
                 "{item}: {address} is not of the version that Alternates Cluster IPVersion says, \
                  {version}"
             )),
+            Err(_) if address.contains('.') => {}
             Err(_) => faults.push(format!(
-                "{item}: {address} is a name; this version forms clusters of IP addresses"
+                "{item}: {address} is no full name; write it with its domain"
             )),
         }
     }
     let settings = ClusterSettings::from(tree);
+    for (place, address) in settings.addresses.iter().enumerate() {
+        let known = &settings.addresses[..place];
+        let same = known
+            .iter()
+            .position(|other| other.is_some() && other == address);
+        if let Some(same) = same.filter(|same| settings.peers[*same] != settings.peers[place]) {
+            let (one, two) = (&settings.peers[same], &settings.peers[place]);
+            faults.push(format!(
+                "Alternates Peer: {one} and {two} are the same address"
+            ));
+        }
+    }
     if settings.own.is_empty() {
         faults.push("Ethernet 1: a cluster needs this system's own address".into());
-    } else if settings.position().is_none() {
+    } else if settings.position().is_none() && !settings.is_undecided() {
         let own: Vec<String> = settings.own.iter().map(ToString::to_string).collect();
         faults.push(format!(
             "Alternates Peer: the local address {} does not appear in the list of peers",
@@ -155,6 +169,42 @@ fn cluster(tree: &Tree, peers: usize, faults: &mut Vec<String>) {
              trusts; this version has only Permissive"
                 .into(),
         );
+    }
+}
+
+/// Each mapping is whole, and no name or address stands in two (SPEC AM1).
+fn mappings(tree: &Tree, faults: &mut Vec<String>) {
+    let item = |number, what| format!("Alternates Cluster AddressMapping Pair {number} {what}");
+    let mut names: Vec<(u8, &str)> = Vec::new();
+    let mut addresses: Vec<(u8, &str)> = Vec::new();
+    for number in 1..=6 {
+        let (name, address) = (item(number, "Fqdn"), item(number, "IpAddress"));
+        let (of_name, of_address) = (tree.text(&name), tree.text(&address));
+        if of_name.is_empty() != of_address.is_empty() {
+            let missing = if of_name.is_empty() { &name } else { &address };
+            faults.push(format!("{missing}: a mapping is a name and an address"));
+        }
+        if of_name.is_empty() || of_address.is_empty() {
+            continue;
+        }
+        if !of_name.contains('.') {
+            faults.push(format!(
+                "{name}: {of_name} is no full name; write it with its domain"
+            ));
+        }
+        if of_address.parse::<IpAddr>().is_err() {
+            faults.push(format!("{address}: {of_address} is no IP address"));
+        }
+        if let Some((other, _)) = names.iter().find(|(_, known)| *known == of_name) {
+            faults.push(format!("{name}: {of_name} is already mapping {other}"));
+        }
+        if let Some((other, _)) = addresses.iter().find(|(_, known)| *known == of_address) {
+            faults.push(format!(
+                "{address}: {of_address} is already mapping {other}"
+            ));
+        }
+        names.push((number, of_name));
+        addresses.push((number, of_address));
     }
 }
 

@@ -130,6 +130,24 @@ pub const SCHEMA: &[Item] = &[
         "On",
         "Whether the pages are served over HTTPS.",
     ),
+    cluster(
+        "Alternates Cluster AddressMapping Mode",
+        ON_OFF,
+        "Off",
+        "Whether names of peers are looked up in the address mappings before DNS is asked.",
+    ),
+    cluster(
+        "Alternates Cluster AddressMapping Pair [1..6] Fqdn",
+        Kind::Name { max: 128 },
+        "",
+        "Full name of a peer, as its certificate has it. Enter one mapping for every peer.",
+    ),
+    cluster(
+        "Alternates Cluster AddressMapping Pair [1..6] IpAddress",
+        Kind::Host,
+        "",
+        "Address that the name stands for: the private address that the peer clusters on.",
+    ),
     peer(
         "Alternates Cluster IPVersion",
         Kind::Choice(&["IPv4", "IPv6"]),
@@ -172,7 +190,8 @@ pub const SCHEMA: &[Item] = &[
         "Alternates Peer [1..6] Address",
         Kind::Host,
         "",
-        "Address of a peer of the cluster, this one included. The same order on every peer.",
+        "Address of a peer of the cluster, this one included: an IP address, or the full name that \
+         its certificate has. The same order on every peer.",
     ),
     peer(
         "Alternates State Port",

@@ -1,5 +1,6 @@
 //! The configuration as each engine reads it: typed, with defaults filled in.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -7,6 +8,9 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use super::tree::Tree;
 use crate::base::ids::Position;
+
+/// Addresses that DNS gives for names, in the order of its answer.
+pub type Names = BTreeMap<String, Vec<IpAddr>>;
 
 /// What the cluster engine reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct ClusterSettings {
     pub own: Vec<IpAddr>,
     /// Peer addresses in order, without the empty ones.
     pub peers: Vec<String>,
+    /// The IP address of each of them; `None` for a name that nothing resolves (yet).
+    pub addresses: Vec<Option<IpAddr>>,
     /// TCP port of the configuration plane.
     pub configuration_port: u16,
     /// TCP port of the dynamic plane and UDP port of beats.
@@ -26,41 +32,106 @@ pub struct ClusterSettings {
 }
 
 impl ClusterSettings {
+    /// The settings, with the names in the peer list resolved: by the address mappings when they
+    /// are on, by this system's own full name, then by `names` (SPEC AM1).
+    pub fn new(tree: &Tree, names: &Names) -> Self {
+        let peer = |number| {
+            tree.text(&format!("Alternates Peer {number} Address"))
+                .to_string()
+        };
+        let own = lan_addresses(tree);
+        let peers: Vec<String> = (1..=6)
+            .map(peer)
+            .filter(|address| !address.is_empty())
+            .collect();
+        let addresses = peers.iter().map(|peer| resolve(tree, &own, names, peer));
+        Self {
+            name: tree.text("Alternates Cluster Name").into(),
+            primary: Position::new(tree.number("Alternates ConfigurationPrimary") as u8),
+            addresses: addresses.collect(),
+            own,
+            peers,
+            configuration_port: port(tree, "Alternates Configuration Port"),
+            state_port: port(tree, "Alternates State Port"),
+        }
+    }
+
     /// Our own place in the peer list.
     pub fn position(&self) -> Option<Position> {
-        let own = |peer: &String| {
-            peer.parse()
-                .is_ok_and(|address| self.own.contains(&address))
-        };
-        let index = self.peers.iter().position(own)?;
+        let own = |address: &Option<IpAddr>| address.is_some_and(|ip| self.own.contains(&ip));
+        let index = self.addresses.iter().position(own)?;
         Position::new(u8::try_from(index + 1).ok()?)
     }
 
     /// Our own address towards the peers.
     pub fn own_address(&self) -> Option<IpAddr> {
         let place = usize::from(self.position()?.number());
-        self.peers[place - 1].parse().ok()
+        self.addresses[place - 1]
+    }
+
+    /// Whether a name in the peer list has no address: it may be this system's own.
+    pub fn is_undecided(&self) -> bool {
+        self.addresses.contains(&None)
     }
 }
 
 impl From<&Tree> for ClusterSettings {
     fn from(tree: &Tree) -> Self {
-        let peer = |number| {
-            tree.text(&format!("Alternates Peer {number} Address"))
-                .to_string()
-        };
-        Self {
-            name: tree.text("Alternates Cluster Name").into(),
-            primary: Position::new(tree.number("Alternates ConfigurationPrimary") as u8),
-            own: lan_addresses(tree),
-            peers: (1..=6)
-                .map(peer)
-                .filter(|address| !address.is_empty())
-                .collect(),
-            configuration_port: port(tree, "Alternates Configuration Port"),
-            state_port: port(tree, "Alternates State Port"),
-        }
+        Self::new(tree, &Names::new())
     }
+}
+
+/// Full name of this system: host name and domain; empty while it has no host name.
+pub fn full_name(tree: &Tree) -> String {
+    let (host, domain) = (
+        tree.text("IP DNS Hostname"),
+        tree.text("IP DNS Domain Name"),
+    );
+    match (host, domain) {
+        ("", _) => String::new(),
+        (host, "") => host.into(),
+        (host, domain) => format!("{host}.{domain}"),
+    }
+}
+
+/// The address mappings that are filled in, whether they are on or not.
+pub fn mappings(tree: &Tree) -> Vec<(String, IpAddr)> {
+    let item = |number, what| {
+        tree.text(&format!(
+            "Alternates Cluster AddressMapping Pair {number} {what}"
+        ))
+        .to_string()
+    };
+    let pair = |number| {
+        let name = item(number, "Fqdn");
+        let address = item(number, "IpAddress").parse().ok()?;
+        (!name.is_empty()).then_some((name, address))
+    };
+    (1..=6).filter_map(pair).collect()
+}
+
+/// Whether the address mapping decides a name, so that DNS is not asked.
+pub fn is_mapped(tree: &Tree, name: &str) -> bool {
+    tree.is_on("Alternates Cluster AddressMapping Mode")
+        && mappings(tree).iter().any(|(mapped, _)| mapped == name)
+}
+
+fn resolve(tree: &Tree, own: &[IpAddr], names: &Names, peer: &str) -> Option<IpAddr> {
+    if let Ok(address) = peer.parse() {
+        return Some(address);
+    }
+    if is_mapped(tree, peer) {
+        let mapped = mappings(tree).into_iter().find(|(name, _)| name == peer);
+        return mapped.map(|(_, address)| address);
+    }
+    let ipv4 = tree.text("Alternates Cluster IPVersion") == "IPv4";
+    let fits = |address: &&IpAddr| address.is_ipv4() == ipv4;
+    if full_name(tree) == peer {
+        return own.iter().find(fits).copied();
+    }
+    let found = names.get(peer)?;
+    let ours = found.iter().filter(fits).find(|ip| own.contains(ip));
+    ours.or_else(|| found.iter().find(fits)).copied()
 }
 
 /// What the SIP engine reads.

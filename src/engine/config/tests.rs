@@ -282,6 +282,9 @@ proptest! {
 fn what_replicates_is_what_rp2_does_not_name() {
     let shared = [
         "Administration Account Password",
+        "Alternates Cluster AddressMapping Mode",
+        "Alternates Cluster AddressMapping Pair [1..6] Fqdn",
+        "Alternates Cluster AddressMapping Pair [1..6] IpAddress",
         "IPProtocol",
         "Management Session InactivityTimeout",
         "SIP Advanced SipMaxSize",
@@ -367,7 +370,8 @@ fn a_peer_list_has_no_gap_no_double_and_holds_this_system() {
     );
     let second = |address| ("Alternates Peer 2 Address", address);
     cluster(second("192.0.2.1"), "192.0.2.1 is already peer 1");
-    cluster(second("b.example.net"), "b.example.net is a name");
+    cluster(second("b.example.net"), "");
+    cluster(second("b"), "b is no full name");
     cluster(
         second("2001:db8::2"),
         "not of the version that Alternates Cluster IPVersion",
@@ -376,6 +380,19 @@ fn a_peer_list_has_no_gap_no_double_and_holds_this_system() {
     cluster(primary, "there is no peer 2, the list has 1");
     let enforce = ("Alternates Cluster TLSVerification", "enforce");
     cluster(enforce, "only Permissive");
+    let pair = |what, value| match what {
+        "Fqdn" => ("Alternates Cluster AddressMapping Pair 1 Fqdn", value),
+        _ => ("Alternates Cluster AddressMapping Pair 1 IpAddress", value),
+    };
+    check(&[pair("Fqdn", "b.example.net")], "a name and an address");
+    check(
+        &[pair("Fqdn", "b.example.net"), pair("", "b.example.net")],
+        "is no IP address",
+    );
+    let mapped = ("Alternates Cluster AddressMapping Mode", "On");
+    let same = [pair("Fqdn", "b.example.net"), pair("", "192.0.2.1"), mapped];
+    let list = [OWN, NAME, PEER_1, second("b.example.net")];
+    check(&[&same[..], &list].concat(), "are the same address");
     let local = "the local address 192.0.2.1 does not appear in the list of peers";
     check(
         &[OWN, NAME, ("Alternates Peer 1 Address", "192.0.2.9")],

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::config::settings::{ClusterSettings, NetSettings, SipSettings, WebSettings};
+use crate::config::settings::{ClusterSettings, Names, NetSettings, SipSettings, WebSettings};
 use crate::config::tree::Tree;
 
 /// All that [`super::Net`] brings about.
@@ -46,9 +46,10 @@ pub struct Openings {
     pub peers: Vec<IpAddr>,
 }
 
-/// What the configuration means for interfaces, routes and firewall.
-impl From<&Tree> for Wanted {
-    fn from(tree: &Tree) -> Self {
+impl Wanted {
+    /// What the configuration means for interfaces, routes and firewall; `names` are the addresses
+    /// that DNS gives for peers' names.
+    pub fn new(tree: &Tree, names: &Names) -> Self {
         let net = NetSettings::from(tree);
         let (mut gateway4, mut gateway6) = (None, None);
         for gateway in net
@@ -69,18 +70,19 @@ impl From<&Tree> for Wanted {
             gateway4,
             gateway6,
             host_name: net.host_name,
-            openings: Openings::from(tree),
+            openings: Openings::new(tree, names),
         }
     }
 }
 
-impl From<&Tree> for Openings {
-    fn from(tree: &Tree) -> Self {
+impl Openings {
+    /// The openings of a configuration, peers by name as DNS gives them.
+    fn new(tree: &Tree, names: &Names) -> Self {
         // Ports do not depend on where they are listened on.
         let anywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let sip = SipSettings::new(tree, anywhere);
         let web = WebSettings::new(tree, anywhere);
-        let cluster = ClusterSettings::from(tree);
+        let cluster = ClusterSettings::new(tree, names);
         Self {
             tcp: web.port.into_iter().chain(sip.tcp).collect(),
             udp: sip.udp.into_iter().collect(),
@@ -88,9 +90,10 @@ impl From<&Tree> for Openings {
             peer_udp: Vec::from([cluster.state_port]),
             // A peer given by name is let in when its name has been resolved to an address.
             peers: cluster
-                .peers
+                .addresses
                 .iter()
-                .filter_map(|peer| peer.parse().ok())
+                .flatten()
+                .copied()
                 .filter(|peer| !cluster.own.contains(peer))
                 .collect(),
         }
@@ -121,7 +124,8 @@ mod tests {
                 value: Some(Value::Text(value.into())),
             });
         }
-        let wanted = Wanted::from(&tree);
+        let names = Names::new();
+        let wanted = Wanted::new(&tree, &names);
         assert_eq!(
             wanted.lans[0].addresses,
             [("192.0.2.1".parse().unwrap(), 25)]

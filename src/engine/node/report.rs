@@ -3,17 +3,18 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use crate::admin::status::{RegistrationStatus, Status, SystemStatus};
 use crate::alarm::Condition;
 use crate::alarm::catalogue::{
-    DATABASE_FAILURE, DATABASE_UNREADABLE, MAINTENANCE_MODE, NOT_IN_LIST, PORT_CONFLICT,
-    RESTART_REQUIRED, SECRET_LOST,
+    DATABASE_FAILURE, DATABASE_UNREADABLE, MAINTENANCE_MODE, NOT_IN_LIST, PEER_ADDRESS,
+    PORT_CONFLICT, PUBLIC_MAPPING, RESTART_REQUIRED, SECRET_LOST,
 };
 use crate::base::socket::Service;
 use crate::base::time::{Instant, Wall};
 use crate::cluster::status::ClusterStatus;
-use crate::config::settings::ClusterSettings;
+use crate::config::settings::{ClusterSettings, mappings};
 
 use super::Node;
 
@@ -82,10 +83,23 @@ impl Node {
             let detail = "new calls and registrations are refused";
             conditions.push(MAINTENANCE_MODE.about("", detail));
         }
-        let settings = ClusterSettings::from(tree);
+        let settings = ClusterSettings::new(tree, &self.resolver.names());
         if !settings.peers.is_empty() && settings.position().is_none() {
             let detail = "the local system does not appear in the list of peers";
             conditions.push(NOT_IN_LIST.about("", detail));
+        }
+        for (name, address) in mappings(tree) {
+            if !is_private(address) {
+                let detail = format!("{name} is mapped to {address}, which is not private");
+                conditions.push(PUBLIC_MAPPING.about(name, detail));
+            }
+        }
+        for (peer, address) in settings.peers.iter().zip(&settings.addresses) {
+            if address.is_none() {
+                let fault = self.resolver.fault(peer).unwrap_or("no answer yet");
+                let detail = format!("{peer} has no address: {fault}");
+                conditions.push(PEER_ADDRESS.about(&**peer, detail));
+            }
         }
         for path in self.restart_items() {
             let detail = format!("{path} was changed");
@@ -111,6 +125,14 @@ impl Node {
             user_agent: found.binding.user_agent.clone(),
         };
         living.map(row).collect()
+    }
+}
+
+/// Whether an address is reached only from the networks of its owner (RFC 1918, RFC 4193).
+const fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
     }
 }
 

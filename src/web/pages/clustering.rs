@@ -24,14 +24,27 @@ const CLUSTER: [(&str, &str); 5] = [
 /// Faults about the list as a whole begin with this.
 const LIST: &str = "Alternates Peer";
 
+/// Whether address mappings are used.
+const MAPPING: &str = "Alternates Cluster AddressMapping Mode";
+
+/// The two items of one mapping, with their labels.
+const PAIR: [(&str, &str); 2] = [("Fqdn", "Name"), ("IpAddress", "Address")];
+
 /// All items of the page.
 pub(crate) fn paths() -> Vec<String> {
     let peers = (1..=6).map(address);
+    let pairs = (1..=6).flat_map(|number| PAIR.map(|(what, _)| mapping(number, what)));
     CLUSTER
         .iter()
         .map(|(path, _)| (*path).to_owned())
         .chain(peers)
+        .chain([MAPPING.to_owned()])
+        .chain(pairs)
         .collect()
+}
+
+fn mapping(number: u8, what: &str) -> String {
+    format!("Alternates Cluster AddressMapping Pair {number} {what}")
 }
 
 fn address(number: u8) -> String {
@@ -73,6 +86,7 @@ pub(crate) fn content(
                     @for number in 1..=6 { (peer(number, &status.cluster, values, faults)) }
                 }
             }
+            (mappings(values, faults))
             div.actions {
                 button type="submit" { "Save" }
                 p.hint { "† belongs to this peer alone and is not replicated." }
@@ -80,6 +94,34 @@ pub(crate) fn content(
         }
         section.card #database data-live aria-labelledby="database-title" {
             (database(&status.cluster))
+        }
+    }
+}
+
+/// The table that is asked for peers' names before DNS is (SPEC AM1).
+fn mappings(values: &Values, faults: Faults<'_>) -> Markup {
+    html! {
+        section.card aria-labelledby="mapping-title" {
+            div.head {
+                h2 #mapping-title { "Cluster address mapping" }
+                p.hint { "One mapping for every peer, to its private address." }
+            }
+            div.fields { (form::field(MAPPING, "Cluster address mapping", values, faults)) }
+            ol.peers {
+                @for number in 1..=6 {
+                    li {
+                        @for (what, label) in PAIR {
+                            @let path = mapping(number, what);
+                            @let id = form::id(&path);
+                            @let fault = faults.of(&path);
+                            label for=(id) { (label) " " (number) }
+                            (form::input(&path, &id, "mapping-title", Kind::Host, values,
+                                fault.is_some()))
+                            @if let Some(fault) = fault { p.fault { (fault) } }
+                        }
+                    }
+                }
+            }
         }
     }
 }
