@@ -10,3 +10,4 @@ mod orders;
 mod pair;
 mod procedures;
 mod six;
+mod versions;

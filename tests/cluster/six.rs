@@ -96,6 +96,14 @@ impl Six {
         });
     }
 
+    /// Whether every one of these members sees all others active.
+    pub(crate) fn are_active(&self, living: &[usize]) -> bool {
+        living.iter().all(|host| {
+            let status = self.lab.hosts[*host].ask("xStatus Cluster");
+            status.matches("Status: \"Active\"").count() == living.len() - 1
+        })
+    }
+
     /// What is not yet as it must be.
     fn disagreement(&self, living: &[usize]) -> Option<String> {
         let mut revision = None;
@@ -172,6 +180,11 @@ impl Six {
         }
     }
 
+    /// Waits until all calls are made and says what became of them.
+    pub(crate) fn finish_calls(&self, calls: Calls) -> Outcome {
+        calls.phones.end(&self.lab.hosts[calls.from], calls.sipp)
+    }
+
     /// Stops making new calls and says what became of those made.
     pub(crate) fn end_calls(&self, calls: Calls) -> Outcome {
         // sipp then finishes the calls that stand.
@@ -179,7 +192,7 @@ impl Six {
         let _ = std::process::Command::new("kill")
             .args(["-USR1", &id])
             .status();
-        calls.phones.end(&self.lab.hosts[calls.from], calls.sipp)
+        self.finish_calls(calls)
     }
 }
 

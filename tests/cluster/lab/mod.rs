@@ -5,7 +5,7 @@ pub(crate) mod phones;
 pub(crate) mod relay;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,6 +33,8 @@ pub(crate) struct Host {
     pub(crate) gateway: String,
     /// Address of its phones.
     pub(crate) phones: String,
+    /// What it runs.
+    program: String,
     family: Family,
     /// The interface of this test's namespace that leads to it.
     outer: String,
@@ -92,6 +94,7 @@ impl Host {
             gateway: format!("{net}{number}"),
             phones: format!("{net}{}", 10 + number),
             namespace,
+            program: program(),
             family,
             outer,
             folder,
@@ -126,6 +129,16 @@ impl Host {
         ip(&format!("-n {namespace} address add {address}/24 dev lan"));
     }
 
+    /// Lets it run another version from the next start on.
+    pub(crate) fn use_program(&mut self, program: &Path) {
+        self.program = program.display().to_string();
+    }
+
+    /// Lets it run the version under test from the next start on.
+    pub(crate) fn use_own_program(&mut self) {
+        self.program = program();
+    }
+
     /// Lets the gateway store on a disk of its own with 16 MiB.
     pub(crate) fn give_small_disk(&mut self) {
         let data = self.data();
@@ -153,7 +166,7 @@ impl Host {
             Family::V4 => "V4",
             Family::V6 => "V6",
         };
-        let mut command = self.inside(&program());
+        let mut command = self.inside(&self.program);
         command.args(["run", "--data"]).arg(self.data());
         if !self.data().join("lock").exists() {
             let address = format!("Ethernet 1 IP {item} Address: {}", self.gateway);
@@ -224,7 +237,7 @@ impl Host {
 
     /// Runs a line of the gateway's command line.
     pub(crate) fn cli(&self, line: &str) -> Output {
-        let mut command = Command::new(program());
+        let mut command = Command::new(&self.program);
         command.args(["cli", "--data"]).arg(self.data()).arg(line);
         command.output().expect("the command line runs")
     }
