@@ -242,6 +242,16 @@ pub(crate) fn verify(password: &str, hash: &str) -> bool {
     alone(|argon2| argon2.verify_password(password.as_bytes(), &hash)).is_ok()
 }
 
+/// The key of 32 bytes that Argon2id makes of a password and a salt. Slow on purpose: call it off
+/// the loop.
+pub(crate) fn derive_key(password: &str, salt: &[u8]) -> Result<[u8; 32], String> {
+    let mut key = [0; 32];
+    let derived = alone(|argon2| argon2.hash_password_into(password.as_bytes(), salt, &mut key));
+    derived
+        .map(|()| key)
+        .map_err(|error| format!("no key can be made of the password: {error}"))
+}
+
 /// Hashes while nobody else does, and leaves none of the memory that it took.
 fn alone<T>(work: impl FnOnce(Argon2<'_>) -> T) -> T {
     let _one = held(&ONE);

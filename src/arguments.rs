@@ -14,6 +14,10 @@ causeway: an open video-communications gateway
       --set 'PATH: VALUE'                one setting to save at start; may be repeated
       --admin-password-file FILE         set the administrator's password to the file's first line
   causeway cli --data DIR [COMMAND…]     command line of the gateway that runs on DIR
+  causeway backup --data DIR [--password-file FILE] FILE
+                                         write everything that is set into an encrypted file
+  causeway restore --data DIR [--password-file FILE] [--preview] [--peer-only] FILE
+                                         bring such a file back as one change, or show the change
   causeway console --tty TTY [--data DIR]
                                          login and command line on a terminal
   causeway gateway --data DIR [--machine-fd N] [--init-fd N] [OPTION of run]…
@@ -43,6 +47,8 @@ pub(crate) enum Role {
     Run(RunOptions),
     /// Command line of a running gateway.
     CommandLine(CommandLineOptions),
+    /// Write or bring back a backup file (SPEC UP4).
+    Backup(BackupOptions),
     /// Login and command line on a terminal (SPEC AP6).
     Console {
         /// The terminal's device.
@@ -80,6 +86,23 @@ pub(crate) struct CommandLineOptions {
     pub(crate) command: Vec<String>,
 }
 
+/// What to do with a backup file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct BackupOptions {
+    /// Data directory of the gateway.
+    pub(crate) data: PathBuf,
+    /// The backup file.
+    pub(crate) file: PathBuf,
+    /// File whose first line is the password; without it, standard input.
+    pub(crate) password_file: Option<PathBuf>,
+    /// Whether it is brought back, not written.
+    pub(crate) restore: bool,
+    /// Whether only to show what restoring would change.
+    pub(crate) preview: bool,
+    /// Whether items that the cluster shares stay as they are.
+    pub(crate) peer_only: bool,
+}
+
 /// Where the appliance keeps its data.
 pub(crate) const APPLIANCE_DATA: &str = "/data";
 
@@ -107,6 +130,8 @@ pub(crate) fn parse(
         Some("gateway") => rest.run(true),
         Some("system") => Ok(Role::System(rest.0.collect())),
         Some("cli") => rest.command_line(),
+        Some("backup") => rest.backup(false),
+        Some("restore") => rest.backup(true),
         Some("console") => rest.console(),
         Some(_) | None => Err(Fault(format!("there is no role {}", role.display()))),
     }
@@ -165,6 +190,31 @@ impl Rest {
         }
         options.data = data.ok_or_else(|| Fault("--data DIR is missing".into()))?;
         Ok(Role::CommandLine(options))
+    }
+
+    fn backup(mut self, restore: bool) -> Result<Role, Fault> {
+        let mut options = BackupOptions {
+            restore,
+            ..BackupOptions::default()
+        };
+        let (mut data, mut file) = (None, None);
+        while let Some(option) = self.0.next() {
+            match option.to_str() {
+                Some("--help" | "-h") => return Ok(Role::Help),
+                Some("--data") => data = Some(self.path("--data")?),
+                Some("--password-file") => {
+                    options.password_file = Some(self.path("--password-file")?);
+                }
+                Some("--preview") if restore => options.preview = true,
+                Some("--peer-only") if restore => options.peer_only = true,
+                Some(text) if text.starts_with('-') => return Err(unknown(&option)),
+                Some(_) | None if file.is_none() => file = Some(PathBuf::from(option)),
+                Some(_) | None => return Err(Fault("one backup file at a time".into())),
+            }
+        }
+        options.data = data.ok_or_else(|| Fault("--data DIR is missing".into()))?;
+        options.file = file.ok_or_else(|| Fault("the backup file is missing".into()))?;
+        Ok(Role::Backup(options))
     }
 
     fn console(mut self) -> Result<Role, Fault> {
@@ -259,6 +309,11 @@ mod tests {
             "there is no option --machine-fd"
         );
         assert_eq!(fault("fly"), "there is no role fly");
+        assert_eq!(fault("backup --data d"), "the backup file is missing");
+        assert_eq!(
+            fault("backup --data d --preview f"),
+            "there is no option --preview"
+        );
         assert_eq!(
             fault("gateway --data d --init-fd 1"),
             "--init-fd needs a number above 2, not 1"

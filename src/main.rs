@@ -3,6 +3,7 @@
 mod accounts;
 mod arguments;
 mod ask;
+mod backup;
 mod boot;
 mod console;
 mod event;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Ok(Role::Version) => print(&format!("causeway {VERSION}\n")),
         Ok(Role::Run(options)) => run::run(options),
         Ok(Role::CommandLine(options)) => console::run_cli(&options),
+        Ok(Role::Backup(options)) => local::files::run(&options),
         Ok(Role::Init) => boot::init::run(),
         Ok(Role::System(arguments)) => boot::system::run(&arguments),
         Ok(Role::Console { tty, data }) => console::run_console(&tty, &data),

@@ -4,6 +4,7 @@
 //! and answers administrators. It decides nothing about a protocol: start at [`Node::handle`].
 
 mod alarms;
+mod backup;
 mod carry;
 mod desk;
 mod journal;

@@ -5,6 +5,7 @@
 //! order. `causeway cli` is [`client`]; the serial console uses the same [`client::Connection`].
 
 pub(crate) mod client;
+pub(crate) mod files;
 pub(crate) mod protocol;
 pub(crate) mod server;
 

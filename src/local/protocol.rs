@@ -9,11 +9,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize as SerializeDerive};
 
+use crate::backup;
+
 /// Bytes of one frame, length field not counted. A long `xStatus` of a full gateway fits.
 pub(crate) const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Bytes of one request, length field not counted.
-pub(crate) const REQUEST_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const REQUEST_BYTES_MAX: usize = 64 * 1024 + backup::FILE_CHARS_MAX;
 
 /// Version of these frames.
 const VERSION: u8 = 1;
@@ -35,6 +37,18 @@ pub(crate) enum Request {
     /// This is how the set-up wizard saves: on the console it is allowed without login while the
     /// wizard is still to be run (SPEC AP6). Answered by `Text` or `Refused`.
     Set(Vec<(String, String)>),
+    /// Make a backup file under this password. Answered by `Text` or `Refused`.
+    Backup { password: String },
+    /// Restore a backup file as one change, or show what that would change. Answered by `Text` or
+    /// `Refused`.
+    Restore {
+        file: String,
+        password: String,
+        /// Whether items that the cluster shares are restored too.
+        shared: bool,
+        /// Whether to show only.
+        preview: bool,
+    },
 }
 
 /// What the gateway answers.

@@ -21,6 +21,7 @@ use super::client::{CLI_SOCKET, CONSOLE_SOCKET};
 use super::protocol::{self, Identity, REQUEST_BYTES_MAX, Request, Response};
 use crate::accounts::{self, ADMINISTRATOR, Accounts};
 use crate::ask::{Asker, Reply};
+use crate::backup;
 
 /// How long a wrong password takes, so that guessing is slow.
 const WRONG_PASSWORD: Duration = Duration::from_secs(2);
@@ -171,6 +172,34 @@ impl Session {
                 Ok(_) | Err(_) => self.ask_if_allowed(Command::Line(line)).await,
             },
             Request::Complete(text) => self.ask_if_allowed(Command::Complete(text)).await,
+            Request::Backup { password } => {
+                if self.is_allowed().await {
+                    self.back_up(password).await
+                } else {
+                    Response::LoginRequired
+                }
+            }
+            Request::Restore {
+                file,
+                password,
+                shared,
+                preview,
+            } => {
+                if !self.is_allowed().await {
+                    return Response::LoginRequired;
+                }
+                match smol::unblock(move || backup::open(&file, &password)).await {
+                    Ok(contents) => {
+                        let command = Command::RestoreBackup {
+                            contents,
+                            shared,
+                            preview,
+                        };
+                        response(self.ask(command).await)
+                    }
+                    Err(reason) => Response::Refused(vec![reason]),
+                }
+            }
             Request::Set(changes) => {
                 if !self.is_allowed().await && !self.is_set_up_wanted().await {
                     return Response::LoginRequired;
@@ -193,6 +222,19 @@ impl Session {
         match smol::unblock(move || accounts::hash_passwords(changes)).await {
             Ok(changes) => response(self.ask(Command::Set(changes)).await),
             Err(reason) => Response::Refused(vec![reason]),
+        }
+    }
+
+    async fn back_up(&self, password: String) -> Response {
+        match self.ask(Command::Backup).await {
+            Ok(Answer::Backup(contents)) => {
+                match smol::unblock(move || backup::seal(&contents, &password)).await {
+                    Ok(file) => Response::Text(file),
+                    Err(reason) => Response::Refused(vec![reason]),
+                }
+            }
+            Ok(_) => Response::Refused(vec!["The gateway gives no backup.".into()]),
+            Err(refusal) => Response::Refused(refusal.reasons),
         }
     }
 
@@ -289,7 +331,7 @@ fn response(reply: Reply) -> Response {
             Response::Text(format!("Saved on {on} of {of} peers.\n"))
         }
         Ok(Answer::Saved { .. }) => Response::Text("Saved.\n".into()),
-        Ok(Answer::Status(_)) => Response::Done,
+        Ok(Answer::Status(_) | Answer::Backup(_)) => Response::Done,
         Ok(Answer::AlarmHistory(lines)) => Response::Text(admin::alarm_history(&lines)),
         Err(Refusal { reasons }) => Response::Refused(reasons),
     }

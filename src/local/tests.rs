@@ -77,6 +77,8 @@ fn answer(command: Command, items: &mut BTreeMap<String, String>) -> Result<Answ
         | Command::AlarmHistory(_)
         | Command::Unregister(_)
         | Command::Disconnect(_)
+        | Command::Backup
+        | Command::RestoreBackup { .. }
         | Command::Operation(_) => Err(Refusal::because("not in this test")),
     }
 }

@@ -25,6 +25,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::alarm::history::Noted;
+use crate::config::backup::Contents;
 use crate::directory::shared::CallId;
 use crate::net::machine::Stop;
 use crate::operation::status::Ask;
@@ -76,6 +77,17 @@ pub enum Command {
     Unregister(String),
     /// End a call, or all with `None`, wherever in the cluster they are (SPEC MM2).
     Disconnect(Option<CallId>),
+    /// Everything that is set here, for a backup file (SPEC UP4).
+    Backup,
+    /// Show what restoring a backup would change, or restore it as one change (SPEC UP4).
+    RestoreBackup {
+        /// The backup, in clear.
+        contents: Contents,
+        /// Whether items that the cluster shares are restored too.
+        shared: bool,
+        /// Whether to show only.
+        preview: bool,
+    },
     /// Begin, undo or give up an operation of the cluster (SPEC CL8).
     Operation(Ask),
 }
@@ -100,6 +112,8 @@ pub enum Answer {
     Status(Box<Status>),
     /// Lines of the alarm history, newest first.
     AlarmHistory(Vec<Noted>),
+    /// A backup in clear.
+    Backup(Contents),
 }
 
 /// Why a command was not done; nothing changed.

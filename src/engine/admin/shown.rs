@@ -15,6 +15,8 @@ pub fn shown(result: &Result<Answer, Refusal>) -> String {
         Ok(Answer::Saved { on, of }) if *of > 1 => format!("Saved on {on} of {of} peers.\n"),
         Ok(Answer::Saved { .. }) => "Saved.\n".into(),
         Ok(Answer::Status(status)) => super::outline::status(status),
+        // Its secrets are for a file alone.
+        Ok(Answer::Backup(contents)) => format!("{contents:?}\n"),
         Ok(Answer::AlarmHistory(lines)) => super::alarm_history(lines),
         Err(Refusal { reasons }) => reasons.iter().map(|reason| format!("{reason}\n")).collect(),
     };

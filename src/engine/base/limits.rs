@@ -206,6 +206,9 @@ pub const BOARD_VALUE_BYTES: usize = 2 * 1024;
 /// Bytes that are kept of one call so that it can be ended.
 pub const SIP_DIALOG_BYTES: usize = 2 * 1024;
 
+/// Bytes of a backup in clear; a whole configuration is some tens of KiB.
+pub const BACKUP_BYTES: usize = 128 * 1024;
+
 /// Lines of the alarm history.
 pub const ALARM_HISTORY: usize = 1_000;
 

@@ -5,6 +5,7 @@
 //! same holds for what a primary sends ([`Configuration::check`], [`Configuration::adopt`]). So
 //! memory equals the disk at any moment. This module knows neither faces nor peers.
 
+pub mod backup;
 pub mod chain;
 mod check;
 mod load;

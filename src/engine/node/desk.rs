@@ -15,6 +15,7 @@ use crate::config::schema::Scope;
 use crate::io::Action;
 use crate::net::machine::MachineRequest;
 
+use super::backup::Restoring;
 use super::saves::{Ask, OPERATION, Save};
 use super::{Node, Promise};
 
@@ -69,14 +70,28 @@ impl Node {
                 }
             }
             Command::Operation(ask) => return self.operate(now, wall, request, actor, ask),
-            Command::AlarmHistory(count) => {
-                let newest = self.alarms.history().lines().rev();
-                Ok(Answer::AlarmHistory(newest.take(count).cloned().collect()))
-            }
+            Command::AlarmHistory(count) => Ok(self.alarm_history(count)),
             Command::Unregister(aor) => self.unregister(now, &aor),
+            Command::Backup => Ok(Answer::Backup(self.backup(wall).encode())),
+            Command::RestoreBackup {
+                contents,
+                shared,
+                preview,
+            } => match self.read_backup(&contents, shared, preview) {
+                Ok(Restoring::Shown(text)) => Ok(Answer::Text(text)),
+                Ok(Restoring::Save { changes, note }) => {
+                    return self.ask_save(request, actor, changes, note);
+                }
+                Err(reason) => Err(Refusal::because(reason)),
+            },
             Command::Disconnect(id) => self.disconnect(now, wall, id),
         };
         self.actions.push_back(Action::Answer { request, answer });
+    }
+
+    fn alarm_history(&self, count: usize) -> Answer {
+        let newest = self.alarms.history().lines().rev();
+        Answer::AlarmHistory(newest.take(count).cloned().collect())
     }
 
     /// Begins the next save, if none is under way.
