@@ -12,10 +12,12 @@ mod listeners;
 mod naming;
 mod operations;
 mod report;
+mod reset;
 mod saves;
 mod service;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -28,12 +30,12 @@ use crate::base::digest::hmac_sha256;
 use crate::base::ids::{BatchId, Incarnation, PeerId, StreamId, StreamIds};
 use crate::base::random::Random;
 use crate::base::socket::Service;
-use crate::base::store::Record;
+use crate::base::store::{Record, Write};
 use crate::base::time::{Instant, Wall};
 use crate::cluster::{self, Cluster};
-use crate::config::Configuration;
 use crate::config::settings::{ClusterSettings, SipSettings, WebSettings};
 use crate::config::tree::Tree;
+use crate::config::{self, Configuration};
 use crate::directory::Directory;
 use crate::io::{Action, Input};
 use crate::names::Resolver;
@@ -43,6 +45,7 @@ use crate::sip::Sip;
 
 use journal::Journal;
 use listeners::Listeners;
+use reset::Former;
 use saves::{Ask, Save, Saves};
 
 /// How often alarms are compared with the conditions that hold.
@@ -89,6 +92,8 @@ pub struct Node {
     /// Whether the machine is ours, so that its name servers are those of the configuration.
     machine: bool,
     operations: Operations,
+    /// The cluster that was left: the next restart resets this system.
+    former: Option<Former>,
     /// The configuration of the start: some items take effect only then.
     started_with: Tree,
     alarms: Alarms,
@@ -122,7 +127,8 @@ enum Promise {
 
 impl Node {
     /// A node that has just started; its first actions are waiting.
-    pub fn new(now: Instant, wall: Wall, boot: Boot) -> Self {
+    pub fn new(now: Instant, wall: Wall, mut boot: Boot) -> Self {
+        let reset = reset::take(boot.id, &mut boot.records);
         // What the seed spreads can be guessed from what was seen; what it guards cannot.
         let mut random = Random::new(hmac_sha256(&boot.seed, &[b"spread"]));
         let guard = hmac_sha256(&boot.seed, &[b"guard"]);
@@ -172,6 +178,7 @@ impl Node {
             resolver: Resolver::default(),
             machine: boot.machine,
             operations,
+            former: None,
             started_with,
             alarms,
             history_due: now,
@@ -180,10 +187,10 @@ impl Node {
             streams: BTreeMap::new(),
             journal: Journal::new(),
             saves: Saves::default(),
-            starting: !boot.settings.is_empty(),
+            starting: false,
             actions: VecDeque::new(),
         };
-        node.begin(now, wall, boot.settings);
+        node.begin(now, wall, boot.settings, reset);
         node
     }
 
@@ -259,21 +266,35 @@ impl Node {
         self.cluster.epoch()
     }
 
-    /// Settings of the start come first: sockets open only when they have taken effect.
-    fn begin(&mut self, now: Instant, wall: Wall, settings: Vec<(String, String)>) {
-        if !settings.is_empty() {
-            let actor = Actor {
-                name: "system".into(),
-                address: None,
-                face: "start",
-            };
-            let note = String::new();
-            let ask = Ask {
-                request: None,
-                actor,
-                changes: settings,
-                note,
-            };
+    /// A factory reset that is due and the settings of the start come first: sockets open only when
+    /// they have taken effect.
+    fn begin(
+        &mut self,
+        now: Instant,
+        wall: Wall,
+        settings: Vec<(String, String)>,
+        reset: Option<(Former, Vec<Write>)>,
+    ) {
+        let actor = Actor {
+            name: "system".into(),
+            address: None,
+            face: "start",
+        };
+        let mut ask = Ask {
+            request: None,
+            actor,
+            changes: Vec::new(),
+            note: String::new(),
+            writes: Vec::new(),
+        };
+        if let Some((former, writes)) = reset {
+            ask.note = format!("Factory reset after leaving {}", former.cluster);
+            ask.changes = config::reset::changes(self.configuration.tree());
+            ask.writes = writes;
+            self.former = Some(former);
+        }
+        ask.changes.extend(settings);
+        if !ask.changes.is_empty() || !ask.writes.is_empty() {
             self.starting = self.saves.push(ask).is_ok();
         }
         self.settle(now, wall);
@@ -344,6 +365,7 @@ impl Node {
         self.want_names(now);
         let names = self.resolver.names();
         self.cluster.configured(now, &self.configuration, &names);
+        self.forget_gone();
         let tree = self.configuration.tree();
         let sip = SipSettings::new(tree, self.otherwise);
         let web = WebSettings::new(tree, self.otherwise);

@@ -406,3 +406,219 @@ fn a_join_is_undone_up_to_its_last_step() {
         }
     }
 }
+
+/// A cluster of as many peers as there are machines, formed by operations.
+fn joined(seed: u64, count: usize) -> Cluster {
+    let mut cluster = first_of(seed, count);
+    for peer in 1..count {
+        join(&mut cluster, peer).expect("accepted");
+        assert_eq!(cluster.finish(0).state, PlanState::Done);
+    }
+    cluster
+}
+
+fn addresses(cluster: &Cluster, peer: usize) -> Vec<String> {
+    let rows = cluster.status(peer).peers;
+    rows.into_iter().map(|row| row.address).collect()
+}
+
+/// A machine is as it was delivered, but for its LAN and its password.
+fn is_reset(cluster: &Cluster, peer: usize) {
+    let node = cluster.world.machines[peer]
+        .node
+        .as_ref()
+        .expect("it is on");
+    let set: Vec<String> = node
+        .configuration()
+        .tree()
+        .iter()
+        .map(|(path, _)| path.to_string())
+        .collect();
+    assert_eq!(set, ["Ethernet 1 IP V4 Address"], "peer {peer}");
+    assert_eq!(node.epoch().1, None, "it follows nobody");
+}
+
+#[test]
+fn a_live_peer_is_removed_reset_and_can_join_again() {
+    let mut cluster = joined(40, 4);
+    let refused = cluster.line(0, "xCommand ClusterRemove Peer: 1");
+    assert!(refused.is_err_and(|reasons| reasons[0].contains("another peer primary")));
+    cluster
+        .line(0, "xCommand ClusterRemove Peer: 2")
+        .expect("begun");
+    let led = cluster.finish(0);
+    assert_eq!(led.state, PlanState::Done, "{led:#?}");
+    cluster.run(5_000);
+    is_reset(&cluster, 1);
+    for peer in [0, 2, 3] {
+        assert_eq!(
+            addresses(&cluster, peer),
+            ["10.0.0.1", "10.0.0.3", "10.0.0.4"]
+        );
+    }
+    let history = cluster
+        .line(1, "xCommand ConfigurationHistory Scope: Peer")
+        .expect("shown");
+    assert!(
+        history.contains("Factory reset after leaving cluster.example.net"),
+        "{history}"
+    );
+    join(&mut cluster, 1).expect("accepted");
+    assert_eq!(cluster.finish(0).state, PlanState::Done);
+    assert_eq!(addresses(&cluster, 1)[3], "10.0.0.2");
+    cluster.heal();
+}
+
+#[test]
+fn a_crash_of_any_peer_at_any_moment_does_not_end_a_removal() {
+    for victim in 0..3 {
+        for moment in (100..4_000).step_by(300) {
+            let mut cluster = joined(41, 3);
+            cluster
+                .line(0, "xCommand ClusterRemove Peer: 2")
+                .expect("begun");
+            cluster.run(moment);
+            cluster.world.crash(victim);
+            cluster.run(6_000);
+            cluster.world.start(victim);
+            cluster.run(20_000);
+            let led = cluster.finish(0);
+            assert_eq!(led.state, PlanState::Done, "{victim} {moment}: {led:#?}");
+            cluster.run(10_000);
+            for peer in [0, 2] {
+                assert_eq!(addresses(&cluster, peer), ["10.0.0.1", "10.0.0.3"]);
+            }
+            let node = cluster.world.machines[1].node.as_ref().expect("it is on");
+            let (now, wall) = cluster.world.clocks(1);
+            let due = node.status(now, wall).operation.reset;
+            assert!(
+                addresses(&cluster, 1).is_empty(),
+                "{victim} {moment} {due:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_dead_peer_is_removed_and_told_so_when_it_returns() {
+    // The one that returns has the higher address, then the lower.
+    for (primary, dead, left) in [(0, 2, [0, 1]), (2, 0, [1, 2])] {
+        let mut cluster = joined(42, 3);
+        if primary == 2 {
+            cluster
+                .line(2, "xCommand ClusterChangePrimary Peer: 3")
+                .expect("begun");
+            assert_eq!(cluster.finish(2).state, PlanState::Done);
+        }
+        cluster.world.crash(dead);
+        cluster.run(6_000);
+        let line = format!("xCommand ClusterRemove Peer: {}", dead + 1);
+        assert!(
+            cluster.line(primary, &line).is_err(),
+            "not without the word"
+        );
+        cluster
+            .line(primary, &format!("{line} Dead: Yes"))
+            .expect("begun");
+        let led = cluster.finish(primary);
+        assert_eq!(led.state, PlanState::Done, "{led:#?}");
+        cluster.world.start(dead);
+        cluster.run(40_000);
+        let alarms = cluster.line(dead, "xStatus Alarm").expect("shown");
+        assert!(
+            alarms.contains("Removed from the cluster"),
+            "{dead}: {alarms}"
+        );
+        let change = cluster.line(dead, "xConfiguration SIP Domain 5 Name: old.example");
+        assert!(change.is_err(), "it acts for the cluster no more");
+        for peer in left {
+            assert_eq!(addresses(&cluster, peer).len(), 2);
+            let healthy = cluster.line(peer, "xStatus Cluster").expect("shown");
+            assert!(!healthy.contains("Failed"), "{healthy}");
+        }
+        let clear: Vec<String> = (1..=6)
+            .map(|number| format!("Alternates Peer {number} Address: \"\""))
+            .collect();
+        let line = format!("xConfiguration {}", clear.join(" "));
+        cluster.line(dead, &line).expect("saved");
+        cluster.line(dead, "xCommand Restart").expect("begun");
+        cluster.run(5_000);
+        is_reset(&cluster, dead);
+    }
+}
+
+#[test]
+fn a_cluster_is_disbanded_to_one() {
+    let mut cluster = joined(43, 3);
+    cluster.line(0, "xCommand ClusterDisband").expect("begun");
+    let led = cluster.finish(0);
+    assert_eq!(led.state, PlanState::Done, "{led:#?}");
+    cluster.run(5_000);
+    assert_eq!(addresses(&cluster, 0), ["10.0.0.1"]);
+    is_reset(&cluster, 1);
+    is_reset(&cluster, 2);
+    let node = cluster.world.machines[0].node.as_ref().expect("it is on");
+    assert_eq!(
+        node.configuration().tree().text("SIP Domain 1 Name"),
+        "example.net"
+    );
+}
+
+#[test]
+fn clearing_the_list_arms_a_reset_and_the_same_list_disarms_it() {
+    let mut cluster = joined(44, 2);
+    cluster
+        .line(1, "xConfiguration SystemUnit Name: \"second\"")
+        .expect("saved");
+    let clear = "xConfiguration Alternates Peer 1 Address: \"\" Alternates Peer 2 Address: \"\"";
+    let back = |one: u8, two: u8| {
+        format!(
+            "xConfiguration Alternates Peer 1 Address: 10.0.0.{one} \
+             Alternates Peer 2 Address: 10.0.0.{two}"
+        )
+    };
+    cluster.line(1, clear).expect("saved");
+    cluster.run(1_000);
+    let banner = cluster.line(1, "xStatus Operation").expect("shown");
+    assert!(
+        banner.contains("FactoryReset") && banner.contains("10.0.0.1, 10.0.0.2"),
+        "{banner}"
+    );
+    let alarms = cluster.line(1, "xStatus Alarm").expect("shown");
+    assert!(
+        alarms.contains("Factory reset at the next restart"),
+        "{alarms}"
+    );
+    let other = cluster
+        .line(1, &back(2, 1))
+        .expect_err("another order")
+        .join("");
+    assert!(other.contains("10.0.0.1, 10.0.0.2"), "{other}");
+    cluster.line(1, &back(1, 2)).expect("saved");
+    cluster.line(1, "xCommand Restart").expect("begun");
+    cluster.run(5_000);
+    let node = cluster.world.machines[1].node.as_ref().expect("it is on");
+    assert_eq!(
+        node.configuration().tree().text("SystemUnit Name"),
+        "second"
+    );
+    cluster.heal();
+    cluster.line(1, clear).expect("saved");
+    // A power cut is a restart too; one in the middle of the reset is another.
+    cluster.world.crash(1);
+    cluster.world.start(1);
+    cluster.run(1);
+    cluster.world.crash(1);
+    cluster.world.start(1);
+    cluster.run(5_000);
+    is_reset(&cluster, 1);
+    let again = cluster.line(1, "xStatus Operation").expect("shown");
+    assert!(!again.contains("FactoryReset"), "{again}");
+    let undo = cluster
+        .line(1, "xCommand ConfigurationHistory Scope: Peer")
+        .expect("shown");
+    assert!(
+        undo.contains("- SystemUnit Name: \"second\""),
+        "restorable: {undo}"
+    );
+}

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use super::Refusal;
-use super::operations::{CODE, CONFIRM, FORCE, OVERRIDE, PEER, PRIMARY, or_none};
+use super::operations::{CODE, CONFIRM, DEAD, FORCE, OVERRIDE, PEER, PRIMARY, or_none};
 use super::words::{Word, choose};
 use crate::config::schema::Kind;
 
@@ -54,6 +54,10 @@ pub enum Task {
     Invite,
     /// Join a cluster.
     Join,
+    /// Take a peer out.
+    Remove,
+    /// Take all peers but the primary out.
+    Disband,
     /// Examine the prerequisites of clustering.
     Preflight,
     /// Forget the shared state of a peer.
@@ -189,6 +193,13 @@ pub(super) const VERBS: &[Verb] = &[
          Address is the system's own address towards its peers; without it that of LAN 1.",
     ),
     verb(
+        "ClusterDisband",
+        Task::Disband,
+        &[OVERRIDE],
+        "On the primary: takes all other peers out of the cluster; each of them is reset. This \
+         system stays a cluster of one.",
+    ),
+    verb(
         "ClusterInvite",
         Task::Invite,
         &[],
@@ -214,6 +225,14 @@ pub(super) const VERBS: &[Verb] = &[
         &[PEER, CONFIRM, OVERRIDE],
         "Forgets the shared dynamic state (registrations) of a peer on every peer. Devices have \
          to register again.",
+    ),
+    verb(
+        "ClusterRemove",
+        Task::Remove,
+        &[PEER, DEAD, OVERRIDE],
+        "On the primary: takes a peer out of the cluster. The peer is reset to factory settings \
+         but for LAN 1, password and certificates. Dead: Yes only takes a peer that cannot be \
+         reached off the lists.",
     ),
     verb(
         "ClusterRollingRestart",

@@ -239,16 +239,8 @@ fn do_or_answer(
         Task::Boot => return Ok(Outcome::Do(Command::Stop(Stop::Reboot))),
         Task::PowerOff => return Ok(Outcome::Do(Command::Stop(Stop::PowerOff))),
         Task::Restart => return Ok(Outcome::Do(Command::Stop(Stop::Restart))),
-        Task::ChangePrimary
-        | Task::Create
-        | Task::Invite
-        | Task::Join
-        | Task::Preflight
-        | Task::Purge
-        | Task::RollingRestart
-        | Task::OperationAbandon
-        | Task::OperationRetry
-        | Task::OperationUndo => String::new(),
+        // All others are operations of the cluster, which have been answered above.
+        _ => String::new(),
     };
     Ok(Outcome::Ready(Answer::Text(text)))
 }

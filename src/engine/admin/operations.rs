@@ -51,6 +51,9 @@ pub(super) const FORCE: Parameter = word("Force");
 /// The explicit word for what cannot be undone.
 pub(super) const CONFIRM: Parameter = word("Confirm");
 
+/// The explicit word for a peer that cannot be reached.
+pub(super) const DEAD: Parameter = word("Dead");
+
 const fn word(name: &'static str) -> Parameter {
     Parameter {
         name,
@@ -76,6 +79,11 @@ pub(super) fn ask(run: &Run) -> Option<Result<Ask, Refusal>> {
             peer,
             force: said("Force"),
         },
+        Task::Remove => Request::Remove {
+            peer,
+            dead: said("Dead"),
+        },
+        Task::Disband => Request::Disband,
         Task::RollingRestart => Request::RollingRestart,
         Task::Purge if !said("Confirm") => {
             return Some(Err(Refusal::because(
@@ -112,6 +120,8 @@ pub(super) fn nodes(operation: &OperationStatus) -> Vec<Node> {
     }
     let follows = operation.follows.as_ref();
     nodes.extend(follows.map(|text| Node::text("TakesPartIn", text)));
+    let reset = operation.reset.as_ref();
+    nodes.extend(reset.map(|text| Node::text("FactoryReset", text)));
     let invitation = operation.invitation;
     nodes.extend(invitation.map(|seconds| Node::word("InvitationSeconds", seconds)));
     nodes

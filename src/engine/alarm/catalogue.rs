@@ -228,6 +228,24 @@ pub static PUBLIC_MAPPING: Kind = kind(
     "Enter the private address of the interface that the peer clusters on.",
 );
 
+/// All peer addresses were cleared: the next restart resets this system (SPEC LC2).
+pub static RESET_DUE: Kind = kind(
+    20_912,
+    "Factory reset at the next restart",
+    Severity::Warning,
+    AT_ONCE,
+    "Enter the same peer addresses in the same order to keep everything, or restart to be reset.",
+);
+
+/// The other peers have taken this system off their lists (SPEC LC4).
+pub static REMOVED: Kind = kind(
+    20_913,
+    "Removed from the cluster",
+    Severity::Error,
+    AT_ONCE,
+    "Clear all peer addresses and restart: the system is reset and can join again.",
+);
+
 /// A socket cannot be opened.
 pub static PORT_CONFLICT: Kind = kind(
     25_018,
@@ -316,6 +334,8 @@ pub static ALL: &[&Kind] = &[
     &REPAIRED,
     &OPERATION_WAITS,
     &PUBLIC_MAPPING,
+    &RESET_DUE,
+    &REMOVED,
     &PORT_CONFLICT,
     &MACHINE_LOST,
     &FIREWALL_REFUSED,

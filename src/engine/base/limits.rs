@@ -214,3 +214,6 @@ pub const ALARM_HISTORY: usize = 1_000;
 
 /// Streams of systems that want to join and have not proved the code yet.
 pub const GUESTS: usize = 4;
+
+/// Identities that a peer remembers as removed from its cluster.
+pub const REMOVED_PEERS: usize = 64;

@@ -11,6 +11,7 @@
 //! for a quorum. Not gossip: there are six known members. This module knows no call and no SIP.
 
 mod board;
+mod fence;
 mod peer;
 pub mod promise;
 mod replicate;
@@ -41,6 +42,7 @@ use crate::config::settings::{ClusterSettings, Names};
 use crate::directory::Directory;
 use crate::wire::peer::{Hello, Message, encode};
 
+use fence::Fence;
 use peer::{Link, Peer};
 use promise::Promise;
 pub use replicate::Replicated;
@@ -150,6 +152,7 @@ pub struct Cluster {
     timers: Timers,
     /// Digests that differed: faults of our own, mended and counted.
     repairs: u64,
+    fence: Fence,
     /// Messages of operations, for whoever leads or obeys them.
     heard: VecDeque<(PeerId, Message)>,
     /// What peers ask us to end.
@@ -189,6 +192,7 @@ impl Cluster {
             tokens: 0,
             timers: Timers::default(),
             repairs: 0,
+            fence: Fence::load(start.records),
             heard: VecDeque::new(),
             asked: VecDeque::new(),
             actions: VecDeque::new(),
@@ -258,6 +262,7 @@ impl Cluster {
     ) {
         self.forgive_stall(now);
         self.dial(now);
+        self.probe(now);
         if self.timers.beat <= now {
             self.timers.beat = now + limits::BEAT_INTERVAL;
             self.beat(now);
@@ -336,6 +341,7 @@ impl Cluster {
             peer.dials.iter_mut().for_each(|dial| dial.due = now);
             if let Some(old) = self.peers.iter().find(|old| old.is_at(peer)) {
                 (peer.met, peer.since) = (old.met, old.since);
+                peer.beats.round_trip = old.beats.round_trip;
             }
         }
         self.peers = peers;
@@ -350,9 +356,13 @@ impl Cluster {
             key: pin_key(address),
         };
         writes.extend(gone.iter().map(forget));
-        gone.iter().for_each(|address| {
-            self.pins.remove(address);
-        });
+        for address in &gone {
+            let id = self.pins.remove(address);
+            let elsewhere = id.is_some_and(|id| self.pins.values().any(|other| *other == id));
+            if let Some(id) = id.filter(|_| settings.is_some() && !elsewhere) {
+                writes.extend(self.remove(id, address));
+            }
+        }
         self.persist_quietly(writes);
         self.settings = settings;
         self.replication.reset();
@@ -474,6 +484,9 @@ impl Cluster {
         proof: PeerProof,
         dialled: bool,
     ) {
+        if self.is_probe(stream) {
+            return;
+        }
         let found = self
             .peers
             .iter()
@@ -486,12 +499,7 @@ impl Cluster {
             ours == dialled
         };
         let Some(place) = found.filter(|place| expected(&self.peers[*place])) else {
-            let text = format!("a stream from {} is closed: it is no peer", ends.remote);
-            self.actions.push_back(Action::Log {
-                level: log::Level::Info,
-                text,
-            });
-            self.actions.push_back(Action::Close { stream });
+            self.turn_away(stream, ends, &proof);
             return;
         };
         let own = self.own;
@@ -536,7 +544,7 @@ impl Cluster {
         bytes: &[u8],
     ) {
         let Some((place, service)) = self.find(stream) else {
-            return;
+            return self.probed(stream, bytes);
         };
         if let Some(link) = self.peers[place].link(service) {
             link.reader.push(bytes);
@@ -554,6 +562,11 @@ impl Cluster {
                 Ok(Some(Message::Hello(hello))) if !greeted => {
                     self.peers[place].last_contact = Some(wall);
                     self.greeted(now, configuration, directory, place, service, hello);
+                }
+                Ok(Some(Message::Removed(text))) => {
+                    let address = self.peers[place].address.clone();
+                    self.drop_link(now, place, service);
+                    self.told_removed(&address, &text);
                 }
                 Ok(Some(Message::Refused(reason))) => {
                     self.peers[place].refusal = Some(format!("it refuses this system: {reason}"));
@@ -613,6 +626,7 @@ impl Cluster {
         let schema = self.schema;
         let peer = &mut self.peers[place];
         peer.refusal = None;
+        peer.removed = None;
         peer.software = Some(hello.software.clone());
         peer.same_schema = hello.schema == schema;
         peer.dial(service).reset(now);
@@ -623,6 +637,8 @@ impl Cluster {
             peer.beats.begin(&proof.binding);
             self.timers.beat = now;
         }
+        let readmitted = self.readmit(proof.id);
+        self.persist_quietly(readmitted.into_iter().collect());
         self.pin(place, proof.id);
         match service {
             Service::PeerConfiguration => self.send_state(configuration, place),
@@ -711,6 +727,9 @@ impl Cluster {
     }
 
     fn closed(&mut self, now: Instant, stream: StreamId, reason: &str) {
+        if self.probe_closed(stream) {
+            return;
+        }
         if let Some((place, service)) = self.find(stream) {
             self.peers[place].lost(service);
             let spread = self.random.below(256);

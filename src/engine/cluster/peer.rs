@@ -135,6 +135,8 @@ pub(super) struct Peer {
     pub(super) beats: Beats,
     /// Why one of us refused the other, until a link stands.
     pub(super) refusal: Option<String>,
+    /// What it says when it has taken this system off its list.
+    pub(super) removed: Option<String>,
     pub(super) software: Option<String>,
     /// Whether its schema is ours, so that configuration may be shared.
     pub(super) same_schema: bool,
@@ -176,6 +178,7 @@ impl Peer {
             dials: [Dial::default(), Dial::default()],
             beats: Beats::default(),
             refusal: None,
+            removed: None,
             software: None,
             same_schema: false,
             follows: None,

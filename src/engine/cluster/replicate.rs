@@ -75,6 +75,11 @@ impl Cluster {
         let Some(settings) = &self.settings else {
             return Ok(self.promise.epoch);
         };
+        if let Some(told) = self.is_fenced() {
+            return Err(format!(
+                "{told}: clear all peer addresses and restart, which resets this system"
+            ));
+        }
         if self.replication.adopting.is_some() {
             return Err("a former primary's configuration is being stored; try again".into());
         }
@@ -246,16 +251,11 @@ impl Cluster {
                     }
                 }
             }
-            message @ (Message::Order(_) | Message::Done(_)) => {
-                if let Some(id) = self.peers[place].id
-                    && self.heard.len() < limits::ORDERS
-                {
-                    self.heard.push_back((id, message));
-                }
-            }
+            message @ (Message::Order(_) | Message::Done(_)) => self.take_order(place, message),
             Message::Hello(_)
             | Message::Refused(_)
             | Message::Join(_)
+            | Message::Removed(_)
             | Message::Wants(_)
             | Message::Items { .. }
             | Message::ItemsBegin { .. }

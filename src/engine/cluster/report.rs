@@ -89,6 +89,7 @@ impl Cluster {
             .iter()
             .flat_map(|peer| peer_conditions(now, peer))
             .collect();
+        conditions.extend(self.fence_condition());
         conditions.extend(self.primary_conditions(now, settings));
         conditions.extend(self.replication_conditions(settings));
         conditions.extend(self.conflict(now, configuration));

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::base::ids::{PeerId, Position};
+use crate::base::limits;
 use crate::base::socket::Service;
 use crate::base::store::{Table, Write};
 use crate::base::time::Instant;
@@ -126,6 +127,15 @@ impl Cluster {
     /// The next message of an operation that a peer has sent.
     pub fn poll_heard(&mut self) -> Option<(PeerId, Message)> {
         self.heard.pop_front()
+    }
+
+    /// Keeps a message of an operation for whoever leads or obeys it.
+    pub(super) fn take_order(&mut self, place: usize, message: Message) {
+        if let Some(id) = self.peers[place].id
+            && self.heard.len() < limits::ORDERS
+        {
+            self.heard.push_back((id, message));
+        }
     }
 
     /// Whether an address is one of the configured peers'.

@@ -83,7 +83,8 @@ impl Cluster {
             | Message::SnapshotPart { .. }
             | Message::Order(_)
             | Message::Done(_)
-            | Message::Join(_) => return false,
+            | Message::Join(_)
+            | Message::Removed(_) => return false,
         }
         true
     }

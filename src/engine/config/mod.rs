@@ -11,6 +11,7 @@ mod check;
 mod load;
 pub mod path;
 mod replicate;
+pub mod reset;
 pub mod revision;
 pub mod schema;
 pub mod select;

@@ -16,6 +16,7 @@ use crate::io::Action;
 use crate::net::machine::MachineRequest;
 
 use super::backup::Restoring;
+use super::reset::Turn;
 use super::saves::{Ask, OPERATION, Save};
 use super::{Node, Promise};
 
@@ -109,9 +110,18 @@ impl Node {
     /// A save has reached the disk, or has not.
     pub(super) fn save_written(&mut self, now: Instant, save: Save, result: Result<(), String>) {
         self.saves.end();
-        let Save { request, prepared } = save;
+        let Save {
+            request,
+            prepared,
+            turn,
+        } = save;
         match result {
             Ok(()) => {
+                match turn {
+                    Turn::None => {}
+                    Turn::Armed(former) => self.former = Some(former),
+                    Turn::Disarmed => self.former = None,
+                }
                 let shared = prepared.revision(Scope::Cluster).cloned();
                 let writes = self.configuration.commit(prepared);
                 if !writes.is_empty() {
@@ -157,6 +167,7 @@ impl Node {
             actor,
             changes,
             note,
+            writes: Vec::new(),
         };
         if let Err(refusal) = self.saves.push(ask) {
             self.actions.push_back(Action::Answer {
@@ -173,6 +184,7 @@ impl Node {
             actor,
             changes,
             note,
+            writes: beside,
         } = ask;
         let address = actor
             .address
@@ -201,13 +213,24 @@ impl Node {
             prepared = prepare(&own(changes))?;
             self.fault_of_start(&refusal);
         }
-        let writes = prepared.writes();
+        let tree = self.configuration.tree();
+        let turn = match beside.is_empty() {
+            true => Turn::of(tree, &prepared, self.former.as_ref()).map_err(Refusal::because)?,
+            false => Turn::Disarmed,
+        };
+        let mut writes = prepared.writes();
+        writes.extend(beside);
+        writes.extend(turn.writes());
         if writes.is_empty() {
             return Ok(false);
         }
         self.saves.begin();
         self.cluster.saving(&self.configuration, true);
-        let save = Promise::Save(Save { request, prepared });
+        let save = Promise::Save(Save {
+            request,
+            prepared,
+            turn,
+        });
         let action = self.journal.write(writes, save);
         self.actions.push_back(action);
         Ok(true)

@@ -52,6 +52,7 @@ impl Node {
             let view = view(now, &self.cluster, &self.configuration, facts);
             self.operations.heard(now, from, &message, &view);
         }
+        self.forget_gone();
         if self.operations.poll_timeout().is_some_and(|at| at <= now) {
             let facts = self.facts(now);
             let view = view(now, &self.cluster, &self.configuration, facts);
@@ -94,6 +95,7 @@ impl Node {
                     },
                     changes,
                     note,
+                    writes: Vec::new(),
                 };
                 if let Err(refusal) = self.saves.push(ask) {
                     self.saves.operation = Some(Err(refusal));
@@ -141,6 +143,13 @@ impl Node {
             operation::Action::Log { level, text } => Action::Log { level, text },
         };
         self.actions.push_back(action);
+    }
+
+    /// Forgets the shared items of peers that belong to the cluster no more (SPEC RP9).
+    pub(super) fn forget_gone(&mut self) {
+        while let Some(owner) = self.cluster.poll_gone() {
+            self.directory.forget(owner);
+        }
     }
 
     /// Forgets the shared items of a peer; of this one, all its own.
@@ -191,6 +200,14 @@ impl Node {
         tell(
             "round-trips",
             seen.members.iter().filter_map(trip).collect(),
+        );
+        let former = self.former.as_ref();
+        tell(
+            "former-cluster",
+            former
+                .map(|former| former.cluster.clone())
+                .into_iter()
+                .collect(),
         );
         if !seen.members.is_empty() {
             // Peers tell each other by the source address, so one that is reached is seen as it is.

@@ -9,14 +9,17 @@ use crate::admin::status::{RegistrationStatus, Status, SystemStatus};
 use crate::alarm::Condition;
 use crate::alarm::catalogue::{
     DATABASE_FAILURE, DATABASE_UNREADABLE, MAINTENANCE_MODE, NOT_IN_LIST, PEER_ADDRESS,
-    PORT_CONFLICT, PUBLIC_MAPPING, RESTART_REQUIRED, SECRET_LOST,
+    PORT_CONFLICT, PUBLIC_MAPPING, RESET_DUE, RESTART_REQUIRED, SECRET_LOST,
 };
 use crate::base::socket::Service;
 use crate::base::time::{Instant, Wall};
 use crate::cluster::status::ClusterStatus;
 use crate::config::settings::{ClusterSettings, mappings};
 
+use crate::operation::status::OperationStatus;
+
 use super::Node;
+use super::reset::Former;
 
 impl Node {
     /// The state of everything.
@@ -45,7 +48,10 @@ impl Node {
             calls,
             drains,
             alarms: self.alarms.raised().cloned().collect(),
-            operation: self.operations.status(wall),
+            operation: OperationStatus {
+                reset: self.former.as_ref().map(Former::banner),
+                ..self.operations.status(wall)
+            },
         }
     }
 
@@ -101,6 +107,8 @@ impl Node {
                 conditions.push(PEER_ADDRESS.about(&**peer, detail));
             }
         }
+        let banner = self.former.as_ref().map(Former::banner);
+        conditions.extend(banner.map(|text| RESET_DUE.about("", text)));
         for path in self.restart_items() {
             let detail = format!("{path} was changed");
             conditions.push(RESTART_REQUIRED.about(path, detail));

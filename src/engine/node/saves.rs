@@ -10,8 +10,11 @@ use alloc::vec::Vec;
 use crate::admin::{Actor, Refusal};
 use crate::base::ids::RequestId;
 use crate::base::limits;
+use crate::base::store::Write;
 use crate::config::Prepared;
 use crate::config::revision::RevisionId;
+
+use super::reset::Turn;
 
 /// Stands for an operation of the cluster where somebody waits for an answer: it saves one change
 /// at a time. The shell never counts that far.
@@ -28,6 +31,8 @@ pub(super) struct Ask {
     pub(super) changes: Vec<(String, String)>,
     /// What the change is for, beside its items (`roll back to …`).
     pub(super) note: String,
+    /// What goes to the disk together with it.
+    pub(super) writes: Vec<Write>,
 }
 
 /// A change on its way to the disk.
@@ -37,6 +42,8 @@ pub(super) struct Save {
     pub(super) request: Option<RequestId>,
     /// What takes effect.
     pub(super) prepared: Prepared,
+    /// What it does to the factory reset that may be due.
+    pub(super) turn: Turn,
 }
 
 /// Changes that wait: for their turn, and for the peers.

@@ -35,6 +35,9 @@ pub(super) fn plan(request: &Request, view: &View<'_>) -> Result<Plan, Vec<Strin
     let plan = match request {
         Request::ChangePrimary { peer, force } => change_primary(&view.seen, *peer, *force),
         Request::Create { name, address } => create(view, name, address),
+        Request::Remove { peer, dead: false } => remove_live(&view.seen, *peer),
+        Request::Remove { peer, dead: true } => remove_dead(&view.seen, *peer),
+        Request::Disband => disband(&view.seen),
         Request::RollingRestart => rolling_restart(&view.seen),
         Request::Purge { peer } => purge(&view.seen, *peer),
         _ => Err("this cannot be done in this version".into()),
@@ -111,6 +114,8 @@ fn admit(joiner: &Joiner, view: &View<'_>) -> Result<Plan, String> {
     steps.push(Step::new(last, *id, deed, expect));
     let mut plan = whole(Kind::Join, title, steps, seen);
     plan.members.push(*id);
+    // What the new peer had is replaced from here on.
+    plan.irrevocable = plan.steps.len() - 1;
     Ok(plan)
 }
 
@@ -143,7 +148,152 @@ fn create(view: &View<'_>, cluster: &str, address: &str) -> Result<Plan, String>
     };
     let title = format!("Form the cluster {cluster} of this system alone");
     let step = Step::new(title.clone(), seen.own, Deed::Set(values), expect);
-    Ok(whole(Kind::Create, title, vec![step], seen))
+    let mut plan = whole(Kind::Create, title, vec![step], seen);
+    plan.irrevocable = 0;
+    Ok(plan)
+}
+
+/// A peer leaves: it takes no new calls, the others take it off their lists, it clears its own and
+/// is reset; the primary, over which it was told so, takes it off last.
+fn remove_live(seen: &Seen, peer: u8) -> Result<Plan, String> {
+    let (gone, id) = leaver(seen, peer)?;
+    all_active(seen)?;
+    let left = remaining(seen, peer)?;
+    let title = format!("Remove peer {peer} ({})", gone.address);
+    let mut steps = vec![maintenance(gone, id)];
+    steps.extend(shrink(seen, peer, &left, |member| {
+        member.id != Some(seen.own)
+    }));
+    let irrevocable = steps.len();
+    steps.push(leave(gone, id));
+    steps.extend(shrink(seen, peer, &left, |member| {
+        member.id == Some(seen.own)
+    }));
+    let others = seen.members.iter().filter(|member| member.id != Some(id));
+    steps.push(in_step(seen, ids(others)));
+    let mut plan = whole(Kind::RemoveLive, title, steps, seen);
+    plan.irrevocable = irrevocable;
+    Ok(plan)
+}
+
+/// A peer that cannot be reached is taken off all lists; if it comes back it is told so.
+fn remove_dead(seen: &Seen, peer: u8) -> Result<Plan, String> {
+    leads(seen)?;
+    let place = |member: &&Member| member.position.number() == peer;
+    let gone = seen.members.iter().find(place);
+    let gone = gone.ok_or_else(|| format!("there is no peer {peer}"))?;
+    if gone.active {
+        return Err(format!(
+            "peer {peer} ({}) can be reached: remove it without Dead: Yes, so that it is reset",
+            gone.address
+        ));
+    }
+    let others = seen
+        .members
+        .iter()
+        .filter(|member| member.position != gone.position);
+    if let Some(other) = others.clone().find(|member| !member.active) {
+        return Err(format!(
+            "{} cannot be reached either: bring it back, or remove it first",
+            name(other)
+        ));
+    }
+    let left = remaining(seen, peer)?;
+    let title = format!("Remove the dead peer {peer} ({})", gone.address);
+    let mut steps = shrink(seen, peer, &left, |member| member.id == Some(seen.own));
+    steps.extend(shrink(seen, peer, &left, |member| {
+        member.id != Some(seen.own)
+    }));
+    steps.push(in_step(seen, ids(others)));
+    let mut plan = whole(Kind::RemoveDead, title, steps, seen);
+    plan.outside.push(
+        "If the removed system is ever switched on again: clear its peer addresses and restart it"
+            .into(),
+    );
+    Ok(plan)
+}
+
+fn disband(seen: &Seen) -> Result<Plan, String> {
+    leads(seen)?;
+    all_active(seen)?;
+    let others = seen
+        .members
+        .iter()
+        .filter(|member| member.id != Some(seen.own));
+    let others: Vec<(&Member, PeerId)> = others.filter_map(|m| Some((m, m.id?))).collect();
+    let own = seen.member(seen.own).filter(|_| !others.is_empty());
+    let own = own.ok_or("this is a cluster of one: clear its peer addresses and restart it")?;
+    let mut steps: Vec<Step> = others.iter().map(|(m, id)| maintenance(m, *id)).collect();
+    let irrevocable = steps.len();
+    steps.extend(others.iter().map(|(member, id)| leave(member, *id)));
+    let mut values = list(vec![own.address.clone()]);
+    values.push((PRIMARY.to_string(), "1".to_string()));
+    let title = format!("{} is a cluster of one", name(own));
+    steps.push(Step::new(
+        title,
+        seen.own,
+        Deed::Set(values),
+        Expect::Nothing,
+    ));
+    let title = "Disband the cluster".to_string();
+    let mut plan = whole(Kind::Disband, title, steps, seen);
+    plan.irrevocable = irrevocable;
+    Ok(plan)
+}
+
+/// A peer that may be taken out here.
+fn leaver(seen: &Seen, peer: u8) -> Result<(&Member, PeerId), String> {
+    leads(seen)?;
+    let (member, id) = known(seen, peer)?;
+    if id == seen.own {
+        return Err("this is the primary: make another peer primary first".into());
+    }
+    if !member.active {
+        return Err(format!(
+            "peer {peer} ({}) cannot be reached: bring it back, or say Dead: Yes",
+            member.address
+        ));
+    }
+    Ok((member, id))
+}
+
+/// The list without a peer, the others moved up, and the primary's new number.
+fn remaining(seen: &Seen, peer: u8) -> Result<Values, String> {
+    let stays = |member: &&Member| member.position.number() != peer;
+    let left: Vec<&Member> = seen.members.iter().filter(stays).collect();
+    let primary = left
+        .iter()
+        .position(|member| member.id == seen.state.primary);
+    let primary =
+        primary.ok_or("the primary cannot be removed: make another peer primary first")?;
+    let mut values = list(left.iter().map(|member| member.address.clone()).collect());
+    values.push((PRIMARY.to_string(), (primary + 1).to_string()));
+    Ok(values)
+}
+
+/// Steps in which the peers that stay take a peer off their lists.
+fn shrink(seen: &Seen, peer: u8, left: &Values, who: impl Fn(&Member) -> bool) -> Vec<Step> {
+    let stays = |member: &&Member| member.position.number() != peer && who(member);
+    let step = |member: &Member| {
+        let target = member.id?;
+        let title = format!("{} takes peer {peer} off its list", name(member));
+        let expect = Expect::InStep {
+            peers: vec![target],
+        };
+        Some(Step::new(title, target, Deed::Set(left.clone()), expect))
+    };
+    seen.members.iter().filter(stays).filter_map(step).collect()
+}
+
+fn maintenance(member: &Member, id: PeerId) -> Step {
+    let title = format!("{} takes no new calls and registrations", name(member));
+    let on = vec![("SystemUnit Maintenance Mode".to_string(), "On".to_string())];
+    Step::new(title, id, Deed::Set(on), Expect::Nothing)
+}
+
+fn leave(member: &Member, id: PeerId) -> Step {
+    let title = format!("{} leaves the cluster and is reset", name(member));
+    Step::new(title, id, Deed::Leave, Expect::Nothing)
 }
 
 fn change_primary(seen: &Seen, peer: u8, force: bool) -> Result<Plan, String> {

@@ -238,7 +238,9 @@ impl Operations {
         step.state = StepState::Failed;
         step.text = format!("refused: {reason}");
         plan.fault = format!("{}: {reason}", step.title);
-        if index < plan.irrevocable {
+        // A step that was refused has changed nothing, so even the first that could not be undone
+        // leaves everything before it as it can be.
+        if index <= plan.irrevocable {
             plan.state = PlanState::Undoing;
         }
         self.put(plan, None);

@@ -311,6 +311,7 @@ impl Operations {
             led: self.plan.as_ref().map(|plan| self.led(plan)),
             follows: self.obeyed.as_ref().and_then(Obeyed::under_way),
             invitation: self.join.invitation(wall),
+            reset: None,
         }
     }
 

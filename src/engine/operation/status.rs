@@ -103,6 +103,8 @@ pub struct OperationStatus {
     pub follows: Option<String>,
     /// Seconds for which a join code is still good; `None` if there is none.
     pub invitation: Option<u64>,
+    /// What the next restart removes, when this system has left its cluster (SPEC LC2).
+    pub reset: Option<String>,
 }
 
 /// An operation and its steps.

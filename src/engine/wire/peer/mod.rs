@@ -85,6 +85,8 @@ pub enum Message {
     /// Dynamic plane: of what is shared beside registrations, only to peers that understand it;
     /// opaque here.
     Board(Vec<u8>),
+    /// In the place of a hello, to a former peer: it was taken off the list; says by whom.
+    Removed(String),
 }
 
 /// Who speaks, and what must agree.
