@@ -11,9 +11,13 @@ use hyper::{Method, StatusCode};
 use maud::Markup;
 
 use crate::accounts::Token;
+use crate::backup;
 
 /// Bytes of a form; the longest page has a few hundred fields.
 const FORM_BYTES: usize = 64 * 1024;
+
+/// Bytes of a form with a file: a backup.
+const UPLOAD_BYTES: usize = backup::FILE_CHARS_MAX + 8 * 1024;
 
 /// Bytes of a form that is too long that are thrown away before the connection is closed.
 const DISCARDED_BYTES: usize = 1024 * 1024;
@@ -104,20 +108,40 @@ impl Request {
 
 async fn read_form(headers: &HeaderMap, body: Incoming) -> Result<Fields, StatusCode> {
     let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or("");
-    if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
-        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    }
+    let (boundary, bytes_max) = match kind.split(';').next().map(str::trim) {
+        Some("application/x-www-form-urlencoded") => (None, FORM_BYTES),
+        Some("multipart/form-data") => {
+            let boundary = boundary(kind).ok_or(StatusCode::BAD_REQUEST)?;
+            (Some(boundary), UPLOAD_BYTES)
+        }
+        Some(_) | None => return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+    };
     let late = async {
         Timer::after(FORM_TIME).await;
         Err(StatusCode::REQUEST_TIMEOUT)
     };
-    let body = smol::future::or(read_body(body), late).await?;
-    Fields::parse(&body).ok_or(StatusCode::BAD_REQUEST)
+    let body = smol::future::or(read_body(body, bytes_max), late).await?;
+    let fields = match boundary {
+        None => Fields::parse(&body),
+        Some(boundary) => Fields::parse_parts(&body, boundary),
+    };
+    fields.ok_or(StatusCode::BAD_REQUEST)
+}
+
+/// What stands between the parts of a form with files (RFC 2046 section 5.1.1).
+fn boundary(kind: &str) -> Option<&str> {
+    let parameters = kind.split(';').skip(1).map(str::trim);
+    let boundary = parameters
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(name, _)| name.eq_ignore_ascii_case("boundary"))?
+        .1
+        .trim_matches('"');
+    (1..=70).contains(&boundary.len()).then_some(boundary)
 }
 
 /// Takes in a whole body. Of one that is too long some more is thrown away: a client that is cut
 /// off while it sends never sees the answer that says why.
-async fn read_body(mut body: Incoming) -> Result<Vec<u8>, StatusCode> {
+async fn read_body(mut body: Incoming, bytes_max: usize) -> Result<Vec<u8>, StatusCode> {
     let mut bytes = Vec::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
@@ -126,13 +150,13 @@ async fn read_body(mut body: Incoming) -> Result<Vec<u8>, StatusCode> {
             continue;
         };
         length += data.len();
-        if length <= FORM_BYTES {
+        if length <= bytes_max {
             bytes.extend_from_slice(&data);
         } else if length > DISCARDED_BYTES {
             break;
         }
     }
-    if length > FORM_BYTES {
+    if length > bytes_max {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     Ok(bytes)
@@ -188,6 +212,31 @@ impl Fields {
         Some(Self(fields))
     }
 
+    /// Reads `multipart/form-data` (RFC 7578); `None` when it is not, or is too much. A file is
+    /// its text: nothing else is taken here.
+    fn parse_parts(bytes: &[u8], boundary: &str) -> Option<Self> {
+        let text = String::from_utf8_lossy(bytes);
+        let mark = format!("\r\n--{boundary}");
+        let text = format!("\r\n{text}");
+        let mut fields = Vec::new();
+        let mut parts = text.split(mark.as_str());
+        // Before the first mark stands nothing that matters.
+        parts.next()?;
+        for part in parts {
+            if part.starts_with("--") {
+                return Some(Self(fields));
+            }
+            let (head, value) = part.split_once("\r\n\r\n")?;
+            if fields.len() == FIELDS {
+                return None;
+            }
+            let (_, name) = head.split_once(" name=\"")?;
+            let (name, _) = name.split_once('"')?;
+            fields.push((name.to_owned(), value.to_owned()));
+        }
+        None
+    }
+
     /// The first value of a field, without blanks around it.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name);
@@ -239,6 +288,18 @@ pub(super) fn page(status: StatusCode, markup: Markup) -> Response {
 pub(super) fn file(kind: &'static str, bytes: &'static [u8]) -> Response {
     let cache = "public, max-age=31536000, immutable";
     finish(StatusCode::OK, kind, cache, Bytes::from_static(bytes))
+}
+
+/// A file to be kept by the person at the browser.
+pub(super) fn attachment(name: &str, text: String) -> Response {
+    let kind = "text/plain; charset=utf-8";
+    let mut response = finish(StatusCode::OK, kind, "no-store", Bytes::from(text));
+    let value = format!("attachment; filename=\"{name}\"");
+    if let Ok(value) = HeaderValue::from_str(&value) {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
 }
 
 /// A few words instead of a page, for those who do not use a browser.
@@ -329,6 +390,25 @@ mod tests {
         let many = "a=1&".repeat(FIELDS);
         assert!(Fields::parse(many.as_bytes()).is_some());
         assert!(Fields::parse((many + "a=1").as_bytes()).is_none());
+    }
+
+    #[test]
+    fn forms_with_files_are_read_or_refused() {
+        let kind = "multipart/form-data; boundary=\"x-7\"";
+        assert_eq!(boundary(kind), Some("x-7"));
+        assert_eq!(boundary("multipart/form-data"), None);
+        let body = "--x-7\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x-7\r\n\
+                    Content-Disposition: form-data; name=\"file\"; filename=\"b\"\r\n\
+                    Content-Type: text/plain\r\n\r\nline\r\n\r\nline\r\n--x-7--\r\n";
+        let fields = Fields::parse_parts(body.as_bytes(), "x-7").expect("fields");
+        assert_eq!(
+            (fields.exact("a"), fields.exact("file")),
+            ("1", "line\r\n\r\nline")
+        );
+        for length in 0..body.len() - 4 {
+            assert_eq!(Fields::parse_parts(&body.as_bytes()[..length], "x-7"), None);
+        }
+        assert_eq!(Fields::parse_parts(body.as_bytes(), "other"), None);
     }
 
     #[test]

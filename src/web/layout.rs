@@ -37,7 +37,10 @@ const MENU: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "Maintenance",
-        &[("/maintenance/history", "Configuration history")],
+        &[
+            ("/maintenance/history", "Configuration history"),
+            ("/maintenance/backup", "Backup and restore"),
+        ],
     ),
 ];
 

@@ -4,6 +4,8 @@
 //! the set-up wizard. Everything that changes something is a POST from a page of ours that carries
 //! the session's form token (SPEC UI3).
 
+mod backups;
+
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,7 +20,9 @@ use super::http::{self, Request, Response, Verb};
 use super::layout::{self, Frame};
 use super::pages::history::Scope;
 use super::pages::settings::{SETTINGS, Settings};
-use super::pages::{alarms, calls, clustering, history, login, overview, registrations, setup};
+use super::pages::{
+    alarms, backup, calls, clustering, history, login, overview, registrations, setup,
+};
 use super::words::Tone;
 use super::{Web, assets};
 use crate::accounts::{self, ADMINISTRATOR, Token};
@@ -88,6 +92,7 @@ fn is_page(path: &str) -> bool {
         "/status/alarms",
         "/system/clustering",
         "/maintenance/history",
+        backups::PATH,
     ];
     fixed.contains(&path) || SETTINGS.iter().any(|page| page.path == path)
 }
@@ -277,6 +282,7 @@ impl Session<'_> {
             }
             "/status/calls" => ("Calls", calls::content(&status, &self.form_token)),
             "/status/alarms" => ("Alarms", self.alarms(&status).await),
+            backups::PATH => (backups::TITLE, backup::content(None, &self.form_token)),
             "/maintenance/history" => ("Configuration history", self.history().await),
             "/system/clustering" => {
                 let values = self.face.values(&clustering::paths()).await;
@@ -304,6 +310,7 @@ impl Session<'_> {
             "/status/calls" => self.run(path, "DisconnectCall", "Call", "call").await,
             "/status/registrations" => self.run(path, "RemoveRegistration", "Alias", "alias").await,
             "/maintenance/history" => self.go_back().await,
+            backups::PATH => self.back_up_or_restore().await,
             "/system/clustering" => {
                 let paths = clustering::paths();
                 self.save(path, &paths, |status, values, faults| {

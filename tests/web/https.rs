@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::gateway::{Gateway, PASSWORD};
 
 /// What curl prints, headers first.
-fn curl(gateway: &Gateway, path: &str, options: &[&str]) -> String {
+pub(crate) fn curl(gateway: &Gateway, path: &str, options: &[&str]) -> String {
     let url = format!("{}{path}", gateway.url);
     let output = Command::new("curl")
         .args(["--silent", "--insecure", "--include", "--max-time", "30"])
@@ -20,12 +20,12 @@ fn curl(gateway: &Gateway, path: &str, options: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn status(answer: &str) -> &str {
+pub(crate) fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("")
 }
 
 /// Logs in; the session's cookie.
-fn log_in(gateway: &Gateway) -> String {
+pub(crate) fn log_in(gateway: &Gateway) -> String {
     let form = format!("name=admin&password={}", PASSWORD.replace(' ', "+"));
     let answer = curl(gateway, "/login", &["--data", &form]);
     let cookie = answer

@@ -1,6 +1,7 @@
 //! The pages: pure functions from values to HTML.
 
 pub(super) mod alarms;
+pub(super) mod backup;
 pub(super) mod calls;
 pub(super) mod clustering;
 pub(super) mod history;
