@@ -8,6 +8,7 @@ use causeway_engine::admin::{Answer, Command, Refusal};
 use causeway_engine::alarm::Alarm;
 use causeway_engine::base::ids::{Position, RequestId};
 use causeway_engine::cluster::status::{ClusterStatus, PeerState};
+use causeway_engine::config::schema::Scope;
 
 use crate::check::Invariants;
 use crate::link::Link;
@@ -54,7 +55,9 @@ impl Cluster {
         let mut world = World::new(seed, count);
         for peer in 0..count {
             let address = world.machines[peer].address.to_string();
-            world.settings(peer, &[("Ethernet 1 IP V4 Address", &address)]);
+            let name = format!("machine-{peer}");
+            let address = ("Ethernet 1 IP V4 Address", address.as_str());
+            world.settings(peer, &[address, ("SystemUnit Name", &name)]);
         }
         let mut cluster = Self {
             world,
@@ -222,6 +225,32 @@ impl Cluster {
         self.run(QUIET_MS);
         self.invariants.converged(&self.world);
         self.check_saved();
+    }
+
+    /// Heals these machines and the links between them; the rest stays as it is.
+    pub(crate) fn heal_core(&mut self, core: &[usize]) {
+        let phones = self.world.machines.len();
+        for one in core {
+            for two in core {
+                self.world.link(*one, *two, Link::GOOD);
+            }
+            self.world.link(*one, phones, Link::GOOD);
+            self.world.link(phones, *one, Link::GOOD);
+            self.world.machines[*one].disk.full = false;
+            if self.world.machines[*one].node.is_none() {
+                self.world.start(*one);
+            }
+        }
+    }
+
+    /// Hashes of what these machines hold of the replicated configuration.
+    pub(crate) fn configurations(&self, peers: &[usize]) -> Vec<[u8; 32]> {
+        let hash = |peer: &usize| {
+            let node = self.world.machines[*peer].node.as_ref();
+            let node = node.expect("it is on");
+            node.configuration().chain(Scope::Cluster).hash()
+        };
+        peers.iter().map(hash).collect()
     }
 
     /// One phone calls another; the result shows in its counters.

@@ -1,7 +1,8 @@
 //! The simulator: up to six real nodes under a virtual clock, with faults (SPEC RP10).
 //!
 //! Every run follows from one seed. A seed that once failed stands in `seeds.txt` with a line that
-//! says what it caught, and is replayed for ever. `CAUSEWAY_SIMULATION_SEEDS=N` runs N fresh ones.
+//! says what it caught, and is replayed for ever. `CAUSEWAY_SIMULATION_SEEDS=N` runs N fresh ones and
+//! adds a line to `ledger.txt`.
 
 mod alarms;
 mod calls;
@@ -9,76 +10,18 @@ mod check;
 mod cluster;
 mod disk;
 mod figures;
+mod hazards;
 mod link;
 mod names;
 mod operation;
 mod phone;
+mod storm;
 mod world;
-
-use std::env;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use causeway_engine::cluster::status::PeerState;
 
 use cluster::Cluster;
 use link::Link;
-
-/// Fresh seeds in the gate; a longer run asks for more.
-const FRESH_SEEDS: u64 = 20;
-
-/// Runs a cluster through faults from one seed, heals it, and demands that all is well.
-fn storm(seed: u64) -> Cluster {
-    let count = 1 + (seed % 6) as usize;
-    let mut cluster = Cluster::new(seed, count, 2);
-    let order: Vec<usize> = (0..count).collect();
-    cluster.form(&order);
-    for _ in 0..60 {
-        cluster.mischief();
-        let pause = cluster.world.random.below(3_000);
-        cluster.run(pause);
-    }
-    cluster.heal();
-    cluster
-}
-
-#[test]
-fn seeds_that_once_failed_pass() {
-    for line in include_str!("seeds.txt")
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-    {
-        let seed = line.split(' ').next().and_then(|seed| seed.parse().ok());
-        println!("seed {line}");
-        storm(seed.expect("a line begins with its seed"));
-    }
-}
-
-#[test]
-fn fresh_seeds_pass() {
-    let count = env::var("CAUSEWAY_SIMULATION_SEEDS")
-        .ok()
-        .and_then(|count| count.parse().ok());
-    let start = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970")
-        .as_secs();
-    for seed in (0..count.unwrap_or(FRESH_SEEDS)).map(|number| start * 1_000 + number) {
-        println!("seed {seed}: add it to tests/sim/seeds.txt if this is the last line");
-        storm(seed);
-    }
-}
-
-#[test]
-fn one_seed_gives_one_log() {
-    for seed in [5, 11] {
-        let (one, two) = (storm(seed), storm(seed));
-        assert!(one.world.log().len() > 100, "something happened");
-        assert!(
-            one.world.log() == two.world.log(),
-            "seed {seed} ran differently"
-        );
-    }
-}
 
 #[test]
 fn a_cluster_forms_in_every_order() {

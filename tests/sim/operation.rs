@@ -216,7 +216,8 @@ fn a_preflight_never_passes_what_it_cannot_know() {
         "passed       Replication",
         "passed       RoundTrip",
         "passed       Addresses",
-        "FAILED       SystemName",
+        "passed       SystemName",
+        "FAILED       HostName",
         "not checked  NTP",
         "not checked  OptionKeys",
     ] {

@@ -76,6 +76,14 @@ pub(crate) struct Machine {
     settings: Vec<(String, String)>,
 }
 
+impl Machine {
+    /// What it is started with for an item.
+    pub(crate) fn setting(&self, path: &str) -> Option<&str> {
+        let found = self.settings.iter().find(|(item, _)| item == path);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
 /// The answer to a command, with where and when it was given.
 #[derive(Debug)]
 pub(crate) struct Answered {
@@ -156,6 +164,21 @@ impl World {
             .iter()
             .map(|(path, value)| (path.to_string(), value.to_string()))
             .collect();
+    }
+
+    /// Whether what a machine holds of an owner is of the life that the owner is in.
+    pub(crate) fn knows_life(&self, peer: usize, owner: PeerId) -> bool {
+        let node = |machine: &Machine| {
+            machine
+                .node
+                .as_ref()
+                .map(|node| node.directory().held(owner))
+        };
+        let there = self.machines.iter().find(|machine| machine.id == owner);
+        let there = there.and_then(|machine| Some(machine.node.as_ref()?.directory().own_held()));
+        let here = node(&self.machines[peer]).flatten();
+        here.zip(there)
+            .is_some_and(|(here, there)| here.incarnation == there.incarnation)
     }
 
     /// Switches a machine on.
@@ -245,6 +268,26 @@ impl World {
             },
         );
         request
+    }
+
+    /// Keys of the streams between two machines.
+    pub(crate) fn links_between(&mut self, one: usize, two: usize) -> Vec<u64> {
+        let keys = self.streams.of(one);
+        let joins = |key: &u64| {
+            let stream = self.streams.get(*key);
+            stream.is_some_and(|stream| stream.ends.iter().any(|end| end.peer == two))
+        };
+        keys.into_iter().filter(joins).collect()
+    }
+
+    /// Bytes that make no sense arrive on a stream, as from its dialler.
+    pub(crate) fn spoil(&mut self, key: u64) {
+        let Some(stream) = self.streams.get(key) else {
+            return;
+        };
+        let bytes = vec![0xff; 64];
+        stream.under_way[0].push_back((self.now_ms, bytes));
+        self.schedule(0, Event::Stream { key, side: 0 });
     }
 
     /// Sends a datagram from a phone to whoever listens at `to`.
