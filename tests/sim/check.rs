@@ -132,7 +132,7 @@ impl Invariants {
                 living.partition(|(_, found)| found.owner == machine.id);
             own.extend(ours.into_iter().map(item));
             let theirs = theirs.into_iter();
-            let theirs = theirs.map(|found| (item((found.0, found.1.clone())), found.1.expires));
+            let theirs = theirs.map(|found| (item(found), found.1.expires));
             others.insert(peer, (machine.life, theirs.collect::<BTreeMap<_, _>>()));
         }
         self.made.extend(own.iter().cloned());

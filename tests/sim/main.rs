@@ -1,8 +1,8 @@
 //! The simulator: up to six real nodes under a virtual clock, with faults (SPEC RP10).
 //!
 //! Every run follows from one seed. A seed that once failed stands in `seeds.txt` with a line that
-//! says what it caught, and is replayed for ever. `CAUSEWAY_SIMULATION_SEEDS=N` runs N fresh ones and
-//! adds a line to `ledger.txt`.
+//! says what it caught, and is replayed for ever. `CAUSEWAY_SIMULATION_SEEDS=N` runs N fresh ones
+//! and adds a line to `ledger.txt`.
 
 mod alarms;
 mod calls;
