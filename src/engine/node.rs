@@ -8,6 +8,7 @@ mod backup;
 mod carry;
 mod desk;
 mod journal;
+mod licences;
 mod listeners;
 mod naming;
 mod operations;
@@ -44,6 +45,7 @@ use crate::operation::Operations;
 use crate::sip::Sip;
 
 use journal::Journal;
+use licences::Licences;
 use listeners::Listeners;
 use reset::Former;
 use saves::{Ask, Save, Saves};
@@ -96,6 +98,7 @@ pub struct Node {
     former: Option<Former>,
     /// The configuration of the start: some items take effect only then.
     started_with: Tree,
+    licences: Licences,
     alarms: Alarms,
     alarms_due: Instant,
     /// When the alarm history may be written again, after a write that failed.
@@ -180,6 +183,7 @@ impl Node {
             operations,
             former: None,
             started_with,
+            licences: Licences::load(&boot.records),
             alarms,
             history_due: now,
             alarms_due: now,
@@ -336,6 +340,7 @@ impl Node {
         if self.alarms_due <= now {
             self.alarms_due = now + ALARM_INTERVAL;
             self.share_load();
+            self.follow_licences(now, wall);
             self.update_alarms(now, wall);
         }
     }

@@ -465,6 +465,16 @@ impl Session<'_> {
         let revision = query
             .get("revision")
             .and_then(|text| text.parse::<u64>().ok());
+        let number = |name: &str| query.get(name).and_then(|text| text.parse::<u64>().ok());
+        if let (Some(from), Some(to)) = (number("from"), number("to")) {
+            let scope_word = scope.word();
+            let line =
+                format!("xCommand ConfigurationDiff From: {from} To: {to} Scope: {scope_word}");
+            return match self.told(line).await {
+                Ok(text) => history::comparison(&text, scope, from, to),
+                Err(fault) => layout::notice(Tone::Bad, &fault),
+            };
+        }
         match revision {
             Some(revision) => self.confirm(scope, &revision.to_string(), None).await,
             None => {

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use async_io::Async;
 use causeway_engine::admin::status::{
-    CallStatus, DrainStatus, ListenerStatus, RegistrationStatus, Status, SystemStatus,
+    CallStatus, DrainStatus, LicenceStatus, ListenerStatus, RegistrationStatus, Status,
+    SystemStatus,
 };
 use causeway_engine::admin::{Answer, Command, Refusal};
 use causeway_engine::alarm::catalogue::PEER_LOST;
@@ -148,6 +149,7 @@ pub(super) fn sample(peers: usize) -> Status {
                 registrations: 2,
             },
         }],
+        licences: LicenceStatus::default(),
         alarms: vec![alarm(peers)],
         operation: Default::default(),
     }

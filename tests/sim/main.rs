@@ -11,6 +11,7 @@ mod cluster;
 mod disk;
 mod figures;
 mod hazards;
+mod licences;
 mod link;
 mod names;
 mod operation;

@@ -16,7 +16,9 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 use core::time::Duration;
 
-use super::status::{CallStatus, DrainStatus, ListenerStatus, RegistrationStatus, Status};
+use super::status::{
+    CallStatus, DrainStatus, LicenceStatus, ListenerStatus, RegistrationStatus, Status,
+};
 use super::words::choose;
 use super::{Refusal, operations};
 use crate::alarm::Alarm;
@@ -226,6 +228,7 @@ fn nodes(status: &Status) -> Vec<Node> {
             ),
         ),
         Node::branch("Cluster", cluster(&status.cluster)),
+        Node::branch("Licences", licences(&status.licences)),
         Node::branch("Maintenance", maintenance(&status.drains)),
     ];
     if !status.lans.is_empty() {
@@ -439,6 +442,29 @@ fn call(call: &CallStatus, now: Wall) -> Vec<Node> {
     let control = if call.controlled { "Full" } else { "None" };
     nodes.push(Node::word("Control", control));
     nodes
+}
+
+fn licences(licences: &LicenceStatus) -> Vec<Node> {
+    let number = |calls: Option<u64>| match calls {
+        Some(calls) => calls.to_string(),
+        None => "Unlimited".into(),
+    };
+    let mut calls = vec![
+        Node::word("Pool", number(licences.calls)),
+        Node::word("InUse", licences.in_use),
+    ];
+    for share in &licences.shares {
+        let mut nodes = vec![Node::word("Installed", number(share.calls.map(u64::from)))];
+        let state = if share.until.is_some() {
+            "Lost"
+        } else {
+            "Active"
+        };
+        nodes.push(Node::word("State", state));
+        nodes.extend(share.until.map(|until| Node::text("Until", until)));
+        calls.push(Node::item("Peer", usize::from(share.peer.number()), nodes));
+    }
+    vec![Node::branch("Calls", calls)]
 }
 
 /// What is left to do here, then at each other peer.

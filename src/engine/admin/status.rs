@@ -36,6 +36,8 @@ pub struct Status {
     pub calls: Vec<CallStatus>,
     /// What each peer has left to do, this one first.
     pub drains: Vec<DrainStatus>,
+    /// Licences and their use.
+    pub licences: LicenceStatus,
     /// Alarms that are raised.
     pub alarms: Vec<Alarm>,
     /// The operation of the cluster that was begun last.
@@ -100,6 +102,28 @@ pub struct CallStatus {
     pub peers: Vec<Position>,
     /// Whether a peer can tell its ends that it is over.
     pub controlled: bool,
+}
+
+/// The pool of licences (SPEC LI2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LicenceStatus {
+    /// Calls at one time that are covered; `None` for any number.
+    pub calls: Option<u64>,
+    /// Calls of the whole cluster.
+    pub in_use: u64,
+    /// What each peer brings.
+    pub shares: Vec<Share>,
+}
+
+/// What one peer brings to the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The peer.
+    pub peer: Position,
+    /// Calls at one time; `None` for any number.
+    pub calls: Option<u32>,
+    /// Until when they stay, of a peer that is lost.
+    pub until: Option<Wall>,
 }
 
 /// What one peer has to do, and whether it takes more.

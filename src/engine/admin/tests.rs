@@ -12,7 +12,8 @@ use super::commands::VERBS;
 use super::line::{Outcome, Parsed, complete, interpret, parse, parse_settings, shown};
 use super::reference;
 use super::status::{
-    CallStatus, DrainStatus, ListenerStatus, RegistrationStatus, Status, SystemStatus,
+    CallStatus, DrainStatus, LicenceStatus, ListenerStatus, RegistrationStatus, Status,
+    SystemStatus,
 };
 use super::{Answer, Command, Refusal};
 use crate::alarm::Alarm;
@@ -127,6 +128,7 @@ fn status() -> Status {
                 registrations: 2,
             },
         }],
+        licences: LicenceStatus::default(),
         alarms: vec![Alarm {
             condition: PEER_LOST.about("peer 2", "peer 2"),
             first: Wall::from_millis(0),

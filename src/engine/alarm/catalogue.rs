@@ -291,6 +291,24 @@ pub static ADDRESS_IN_USE: Kind = kind(
     "Give this machine or the other one a different address.",
 );
 
+/// A peer that brought licences is away; they stay for a while (SPEC LI2).
+pub static LICENCES_LENT: Kind = kind(
+    30_014,
+    "Licences of a lost peer",
+    Severity::Warning,
+    FORMING,
+    "Repair the peer, or remove it from the cluster.",
+);
+
+/// A peer that brought licences has been away for too long (SPEC LI2).
+pub static LICENCES_LOST: Kind = kind(
+    30_016,
+    "Licences taken off the pool",
+    Severity::Warning,
+    FORMING,
+    "Repair the peer, or remove it from the cluster.",
+);
+
 /// Peers are not told by certificates.
 pub static TLS_PERMISSIVE: Kind = kind(
     40_049,
@@ -341,6 +359,8 @@ pub static ALL: &[&Kind] = &[
     &FIREWALL_REFUSED,
     &NETWORK_REFUSED,
     &ADDRESS_IN_USE,
+    &LICENCES_LENT,
+    &LICENCES_LOST,
     &TLS_PERMISSIVE,
     &PINNED_AT_FIRST_USE,
 ];

@@ -264,6 +264,16 @@ pub const SCHEMA: &[Item] = &[
         "IP versions that the services of the cluster use.",
     ),
     peer(
+        "Licences Calls Installed",
+        Kind::Number {
+            min: 0,
+            max: 100_000,
+        },
+        "0",
+        "Calls at one time that this peer brings to the cluster's pool of licences; 0 for any \
+         number.",
+    ),
+    peer(
         "Logging Level",
         Kind::Choice(&["Error", "Warn", "Info", "Debug"]),
         "Info",

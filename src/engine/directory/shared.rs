@@ -24,6 +24,9 @@ const CALL: &[u8] = b"call ";
 /// Key of a peer's [`Load`].
 const LOAD: &[u8] = b"load";
 
+/// Key of a peer's [`Installed`] licences.
+const LICENCES: &[u8] = b"licences";
+
 /// Bytes of each text of a [`Call`].
 const TEXT_BYTES: usize = 256;
 
@@ -97,6 +100,13 @@ pub struct Load {
     pub registrations: u64,
 }
 
+/// Licences that are installed on a peer (SPEC LI1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installed {
+    /// Calls at one time; `None` for any number.
+    pub calls: Option<u32>,
+}
+
 /// What one peer asks another to end. On the wire: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wish {
@@ -150,6 +160,16 @@ impl Directory {
     /// How much a peer has to do, once it said so.
     pub fn load(&self, owner: PeerId) -> Option<Load> {
         decode(self.board().get(owner, LOAD)?)
+    }
+
+    /// Tells the others what licences are installed here.
+    pub fn put_installed(&mut self, installed: &Installed) {
+        self.board_mut().put(LICENCES, encode(installed));
+    }
+
+    /// What licences are installed on a peer, once it said so.
+    pub fn installed(&self, owner: PeerId) -> Option<Installed> {
+        decode(self.board().get(owner, LICENCES)?)
     }
 
     /// Whether a peer takes no new calls.

@@ -16,7 +16,7 @@ const RETRY: Duration = Duration::from_secs(30);
 impl Node {
     /// Compares the alarms with the conditions that hold.
     pub(super) fn update_alarms(&mut self, now: Instant, wall: Wall) {
-        let conditions = self.conditions(now);
+        let conditions = self.conditions(now, wall);
         for event in self.alarms.update(now, wall, conditions) {
             let (word, condition) = match event {
                 Event::Raised(condition) => ("raised", condition),

@@ -27,6 +27,7 @@ impl Node {
         let tree = self.configuration.tree();
         let cluster = self.cluster_status(now, wall);
         let registrations = self.registrations(now, &cluster);
+        let licences = self.licence_status(wall, &cluster);
         let (calls, drains) = (self.calls(&cluster), self.drains(&cluster));
         Status {
             system: SystemStatus {
@@ -47,6 +48,7 @@ impl Node {
             registrations,
             calls,
             drains,
+            licences,
             alarms: self.alarms.raised().cloned().collect(),
             operation: OperationStatus {
                 reset: self.former.as_ref().map(Former::banner),
@@ -62,10 +64,11 @@ impl Node {
     }
 
     /// Everything that is wrong now.
-    pub(super) fn conditions(&self, now: Instant) -> Vec<Condition> {
+    pub(super) fn conditions(&self, now: Instant, wall: Wall) -> Vec<Condition> {
         let mut conditions = self.cluster.conditions(now, &self.configuration);
         conditions.extend(self.net.conditions());
         conditions.extend(self.operations.conditions(now));
+        conditions.extend(self.licence_conditions(wall));
         let faults = self.faults.iter();
         conditions.extend(faults.map(|fault| DATABASE_UNREADABLE.about(&**fault, &**fault)));
         if let Some(fault) = &self.disk_fault {

@@ -120,6 +120,8 @@ pub struct Sip {
     /// Registrations that end with the stream that made them (RFC 5626 section 6).
     flows: BTreeMap<StreamId, Vec<(String, Vec<u8>)>>,
     status: SipStatus,
+    /// Whether the licences of the cluster are all in use.
+    is_full: bool,
     /// Kept between registrations so that naming one allocates nothing.
     aor: String,
 }
@@ -151,6 +153,7 @@ impl Sip {
             calls: Calls::new(),
             flows: BTreeMap::new(),
             status: SipStatus::default(),
+            is_full: false,
             aor: String::new(),
         }
     }
@@ -160,6 +163,11 @@ impl Sip {
         self.transport
             .set_message_bytes_max(settings.message_bytes_max);
         self.settings = settings;
+    }
+
+    /// Whether a new call more would exceed the licences of the cluster.
+    pub fn set_full(&mut self, full: bool) {
+        self.is_full = full;
     }
 
     /// Takes in what happened. Actions that follow are waiting afterwards.

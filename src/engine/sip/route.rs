@@ -228,10 +228,10 @@ impl Sip {
         Ok(Verdict::Forward { plan, targets })
     }
 
-    /// Refuses new calls in maintenance mode (SPEC MM1).
+    /// Refuses new calls in maintenance mode (SPEC MM1) and without a licence (SPEC LI2).
     fn welcome(&self, message: &Message) -> Result<(), Refusal> {
         let is_new_call = message.method() == Method::Invite && message.tag(Header::To).is_none();
-        if self.settings.maintenance && is_new_call {
+        if (self.settings.maintenance || self.is_full) && is_new_call {
             return Err(Refusal::with(503, Extra::RetryAfter(super::RETRY_AFTER)));
         }
         Ok(())

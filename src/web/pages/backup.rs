@@ -56,7 +56,9 @@ pub(crate) fn confirmation(changes: &str, file: &str, peer_only: bool, form_toke
     html! {
         section.card aria-labelledby="confirm-title" {
             div.head { h2 #confirm-title { "Restore this backup?" } }
-            p.hint { "- is the value now, + the value that is restored. All is saved as one change." }
+            p.hint {
+                "- is the value now, + the value that is restored. All is saved as one change."
+            }
             div.scroll tabindex="0" role="region" aria-label="Changes" {
                 pre.code { (changes) }
             }

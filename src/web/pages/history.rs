@@ -65,6 +65,7 @@ pub(crate) fn content(text: &str, scope: Scope) -> Markup {
                     aria-current=[(other == scope).then_some("true")] { (other.title()) }
             }
         }
+        @if entries.len() > 1 { (compare(&entries, scope)) }
         @if entries.is_empty() {
             section.card { div.empty { p { "Nothing has been changed yet." } } }
         }
@@ -82,6 +83,41 @@ pub(crate) fn content(text: &str, scope: Scope) -> Markup {
                 p.hint { (entry.told) }
                 (differences(&entry.differences))
             }
+        }
+    }
+}
+
+/// Chooses two revisions to compare.
+fn compare(entries: &[Entry], scope: Scope) -> Markup {
+    let choice = |name: &str, label: &str, chosen: usize| {
+        html! {
+            label for=(name) { (label) }
+            select id=(name) name=(name) {
+                @for (place, entry) in entries.iter().enumerate() {
+                    option value=(entry.number) selected[place == chosen] { (entry.number) }
+                }
+            }
+        }
+    };
+    html! {
+        form.search method="get" action="/maintenance/history" {
+            input type="hidden" name="scope" value=(scope.word());
+            (choice("from", "Compare revision", 1))
+            (choice("to", "with", 0))
+            button.quiet type="submit" { "Compare" }
+        }
+    }
+}
+
+/// What differs between the values after two revisions, as the command line tells it.
+pub(crate) fn comparison(text: &str, scope: Scope, from: u64, to: u64) -> Markup {
+    let found = parse_differences(text.lines());
+    html! {
+        section.card aria-labelledby="compare-title" {
+            div.head { h2 #compare-title { "From revision " (from) " to revision " (to) } }
+            @if found.is_empty() { p { "The values are the same." } }
+            (differences(&found))
+            p { a href={ "/maintenance/history?scope=" (scope.word()) } { "All revisions" } }
         }
     }
 }
@@ -249,6 +285,22 @@ mod tests {
             content("", Scope::Peer)
                 .into_string()
                 .contains("Nothing has been changed")
+        );
+    }
+
+    #[test]
+    fn two_revisions_are_compared() {
+        let shown = content(TOLD, Scope::Cluster).into_string();
+        assert!(shown.contains("<option value=\"1\" selected>"), "{shown}");
+        let told = "*r ConfigurationDiff Cluster:\n      - SIP UDP Port: \"5060\"\n      \
+                    + SIP UDP Port: \"5070\"\n*r/end\n";
+        let shown = comparison(told, Scope::Peer, 1, 2).into_string();
+        let (before, after) = (shown.find(">5060<"), shown.find(">5070<"));
+        assert!(before.is_some() && before < after, "{shown}");
+        assert!(
+            comparison("", Scope::Peer, 1, 1)
+                .into_string()
+                .contains("the same")
         );
     }
 
