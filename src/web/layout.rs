@@ -24,6 +24,7 @@ const MENU: &[(&str, &[(&str, &str)])] = &[
             ("/system/administration", "Administration"),
             ("/system/network", "Network interfaces"),
             ("/system/clustering", "Clustering"),
+            ("/system/operations", "Cluster operations"),
             ("/system/dns", "DNS"),
             ("/system/time", "Time"),
         ],
@@ -82,6 +83,9 @@ pub(super) fn page(frame: &Frame<'_>, content: &Markup) -> Markup {
             }
             main #content {
                 (alarms(frame))
+                @if let Some(reset) = &frame.status.operation.reset {
+                    (notice(Tone::Bad, reset))
+                }
                 h1 { (frame.title) }
                 (content)
             }

@@ -21,7 +21,7 @@ use super::layout::{self, Frame};
 use super::pages::history::Scope;
 use super::pages::settings::{SETTINGS, Settings};
 use super::pages::{
-    alarms, backup, calls, clustering, history, login, overview, registrations, setup,
+    alarms, backup, calls, clustering, history, login, operations, overview, registrations, setup,
 };
 use super::words::Tone;
 use super::{Web, assets};
@@ -91,6 +91,7 @@ fn is_page(path: &str) -> bool {
         "/status/registrations",
         "/status/alarms",
         "/system/clustering",
+        "/system/operations",
         "/maintenance/history",
         backups::PATH,
     ];
@@ -284,6 +285,10 @@ impl Session<'_> {
             "/status/alarms" => ("Alarms", self.alarms(&status).await),
             backups::PATH => (backups::TITLE, backup::content(None, &self.form_token)),
             "/maintenance/history" => ("Configuration history", self.history().await),
+            "/system/operations" => {
+                let content = operations::content(&status, None, &self.form_token);
+                ("Cluster operations", content)
+            }
             "/system/clustering" => {
                 let values = self.face.values(&clustering::paths()).await;
                 return self.clustering(StatusCode::OK, &status, &values, &[]);
@@ -311,6 +316,7 @@ impl Session<'_> {
             "/status/registrations" => self.run(path, "RemoveRegistration", "Alias", "alias").await,
             "/maintenance/history" => self.go_back().await,
             backups::PATH => self.back_up_or_restore().await,
+            "/system/operations" => self.operate(path).await,
             "/system/clustering" => {
                 let paths = clustering::paths();
                 self.save(path, &paths, |status, values, faults| {
@@ -329,6 +335,29 @@ impl Session<'_> {
                 .await
             }
         }
+    }
+
+    /// Begins an operation of the cluster, as the command line does, and shows what that answers.
+    async fn operate(&self, path: &str) -> Response {
+        let form = &self.face.request.form;
+        let line = operations::line(form.get("command").unwrap_or(""), |name| form.get(name));
+        let Some(line) = line else {
+            return http::plain(StatusCode::BAD_REQUEST);
+        };
+        let said = match self.face.ask(Command::Line(line)).await {
+            Ok(Answer::Text(text)) => Ok(text),
+            Ok(_) => Ok(String::new()),
+            Err(faults) => Err(faults.join("\n")),
+        };
+        let Some(status) = self.face.status().await else {
+            return http::plain(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let code = match said {
+            Ok(_) => StatusCode::OK,
+            Err(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let content = operations::content(&status, Some(&said), &self.form_token);
+        self.page(code, &status, "Cluster operations", path, &content)
     }
 
     /// Saves what differs as one change; on a refusal shows what was typed with what is wrong.

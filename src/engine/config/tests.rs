@@ -874,3 +874,48 @@ fn the_whole_configuration_fits_a_record_and_a_frame() {
     let bytes = system.configuration.snapshot().encode().len();
     assert!(bytes < limits::CONFIGURATION_BYTES / 4, "{bytes}");
 }
+
+/// The guide's list, one line each: scope, begin of the items' names, what the guide calls it.
+fn listed() -> Vec<(&'static str, &'static str)> {
+    let lines = include_str!("peer_specific.txt").lines();
+    let parse = |line: &'static str| {
+        let (scope, rest) = line.split_once(' ').expect("a scope");
+        let name = rest.trim_start().split("  ").next().expect("a name");
+        (scope, name.trim())
+    };
+    lines
+        .filter(|line| !line.starts_with('#'))
+        .map(parse)
+        .collect()
+}
+
+#[test]
+fn items_are_of_one_peer_exactly_where_the_guide_lists_them() {
+    let begins = |pattern: &str, name: &str| {
+        pattern
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    for (scope, name) in listed() {
+        let found = SCHEMA
+            .iter()
+            .filter(|item| begins(item.pattern, name))
+            .count();
+        assert_eq!(
+            found == 0,
+            scope == "none",
+            "{name} is listed as {scope}: {found} items"
+        );
+    }
+    for item in SCHEMA {
+        let lines = listed()
+            .into_iter()
+            .filter(|(_, name)| begins(item.pattern, name));
+        let longest = lines.max_by_key(|(_, name)| name.len());
+        let expected = match longest {
+            Some(("peer", _)) => Scope::Peer,
+            Some(_) | None => Scope::Cluster,
+        };
+        assert_eq!(item.scope, expected, "{}", item.pattern);
+    }
+}

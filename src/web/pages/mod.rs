@@ -6,6 +6,7 @@ pub(super) mod calls;
 pub(super) mod clustering;
 pub(super) mod history;
 pub(super) mod login;
+pub(super) mod operations;
 pub(super) mod overview;
 pub(super) mod registrations;
 pub(super) mod settings;
