@@ -435,7 +435,12 @@ fn is_reset(cluster: &Cluster, peer: usize) {
         .iter()
         .map(|(path, _)| path.to_string())
         .collect();
-    assert_eq!(set, ["Ethernet 1 IP V4 Address"], "peer {peer}");
+    // The name is given at every start.
+    assert_eq!(
+        set,
+        ["Ethernet 1 IP V4 Address", "SystemUnit Name"],
+        "peer {peer}"
+    );
     assert_eq!(node.epoch().1, None, "it follows nobody");
 }
 
@@ -569,7 +574,7 @@ fn a_cluster_is_disbanded_to_one() {
 fn clearing_the_list_arms_a_reset_and_the_same_list_disarms_it() {
     let mut cluster = joined(44, 2);
     cluster
-        .line(1, "xConfiguration SystemUnit Name: \"second\"")
+        .line(1, "xConfiguration DNS Server 1 Address: \"10.9.9.9\"")
         .expect("saved");
     let clear = "xConfiguration Alternates Peer 1 Address: \"\" Alternates Peer 2 Address: \"\"";
     let back = |one: u8, two: u8| {
@@ -599,10 +604,8 @@ fn clearing_the_list_arms_a_reset_and_the_same_list_disarms_it() {
     cluster.line(1, "xCommand Restart").expect("begun");
     cluster.run(5_000);
     let node = cluster.world.machines[1].node.as_ref().expect("it is on");
-    assert_eq!(
-        node.configuration().tree().text("SystemUnit Name"),
-        "second"
-    );
+    let tree = node.configuration().tree();
+    assert_eq!(tree.text("DNS Server 1 Address"), "10.9.9.9");
     cluster.heal();
     cluster.line(1, clear).expect("saved");
     // A power cut is a restart too; one in the middle of the reset is another.
@@ -619,7 +622,7 @@ fn clearing_the_list_arms_a_reset_and_the_same_list_disarms_it() {
         .line(1, "xCommand ConfigurationHistory Scope: Peer")
         .expect("shown");
     assert!(
-        undo.contains("- SystemUnit Name: \"second\""),
+        undo.contains("- DNS Server 1 Address: \"10.9.9.9\""),
         "restorable: {undo}"
     );
 }
