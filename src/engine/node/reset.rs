@@ -27,7 +27,7 @@ const FACT: &[u8] = b"former cluster";
 const VERSION: u8 = 1;
 
 /// Facts that only a member of a cluster has, by the begin of their names.
-const OF_CLUSTER: [&[u8]; 7] = [
+const OF_CLUSTER: [&[u8]; 8] = [
     FACT,
     b"pin ",
     b"removed ",
@@ -35,6 +35,7 @@ const OF_CLUSTER: [&[u8]; 7] = [
     b"order",
     b"invite",
     b"joining",
+    b"licences ",
 ];
 
 /// The cluster that this system was in until its peer addresses were cleared.
