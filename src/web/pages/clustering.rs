@@ -109,7 +109,7 @@ fn mappings(values: &Values, faults: Faults<'_>) -> Markup {
             div.fields { (form::field(MAPPING, "Cluster address mapping", values, faults)) }
             ol.peers {
                 @for number in 1..=6 {
-                    li {
+                    li.mapping {
                         @for (what, label) in PAIR {
                             @let path = mapping(number, what);
                             @let id = form::id(&path);
