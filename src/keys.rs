@@ -115,16 +115,27 @@ impl ServerCertificate {
             .ok_or_else(|| io::Error::other("the certificate just made cannot be read"))
     }
 
+    /// A chain and a key, if the key fits it.
+    ///
+    /// # Errors
+    ///
+    /// Why they are of no use together.
+    pub(crate) fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, rustls::Error> {
+        let provider = rustls::crypto::ring::default_provider();
+        rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider)?;
+        Ok(Self { chain, key })
+    }
+
     /// A chain and a key that fits it, from PEM.
     fn parse(chain: &[u8], key: &[u8]) -> Option<Self> {
         let chain: Vec<_> = rustls_pemfile::certs(&mut BufReader::new(chain))
             .collect::<Result<_, _>>()
             .ok()?;
         let key = rustls_pemfile::private_key(&mut BufReader::new(key)).ok()??;
-        let provider = rustls::crypto::ring::default_provider();
-        let certified =
-            rustls::sign::CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider);
-        certified.is_ok().then_some(Self { chain, key })
+        Self::new(chain, key).ok()
     }
 }
 

@@ -406,6 +406,8 @@ impl Gateway {
                     .answers
                     .push_back(Input::Machine(MachineReport::Absent)),
             },
+            Action::Certify(task) => self.sockets.certify(task),
+            Action::Present { held, only_tls13 } => self.sockets.present(&held, only_tls13),
             Action::Resolve {
                 number,
                 name,

@@ -12,7 +12,7 @@ use causeway_engine::base::time::Wall;
 use crate::accounts;
 use crate::arguments::RunOptions;
 use crate::keys::{Identity, Seal, ServerCertificate};
-use crate::sock::{Credentials, Tls};
+use crate::sock::Credentials;
 use crate::store::{Lock, Store};
 
 /// Bytes of a file of settings or of a password.
@@ -71,7 +71,7 @@ pub(crate) fn prepare(options: &RunOptions, now: Wall) -> Result<Parts, StartFau
     let (names, addresses) = own_names();
     let certificate = ServerCertificate::open(data, &names, &addresses, now, &mut faults)
         .map_err(|error| refused("cannot use the server certificate", error))?;
-    let tls = Tls::new(&certificate).map_err(|error| {
+    let credentials = Credentials::new(identity, certificate).map_err(|error| {
         StartFault::Refused(format!("the server certificate is of no use: {error}"))
     })?;
     let seal = Seal::open(data, now, &mut faults)
@@ -81,7 +81,7 @@ pub(crate) fn prepare(options: &RunOptions, now: Wall) -> Result<Parts, StartFau
     faults.iter().for_each(|fault| log::error!("{fault}"));
     Ok(Parts {
         lock,
-        credentials: Credentials { tls, identity },
+        credentials,
         store,
         faults,
         settings,

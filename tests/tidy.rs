@@ -15,6 +15,17 @@ const ENGINE_IMPORTS: &[(&str, &[&str])] = &[
     ("directory", &["base", "directory"]),
     ("alarm", &["base", "alarm"]),
     (
+        "certificate",
+        &[
+            "base",
+            "wire::pem",
+            "wire::x509",
+            "config",
+            "alarm",
+            "certificate",
+        ],
+    ),
+    (
         "cluster",
         &[
             "base",
@@ -50,6 +61,7 @@ const ENGINE_IMPORTS: &[(&str, &[&str])] = &[
             "alarm",
             "directory",
             "admin",
+            "certificate",
             "cluster::status",
             "net::status",
             "net::machine",

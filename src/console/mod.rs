@@ -3,6 +3,7 @@
 //! Nothing is decided here: lines, completion and passwords go to the gateway over its local
 //! sockets. What is typed and shown needs a VT100 and no more.
 
+mod attach;
 mod batch;
 mod reader;
 mod terminal;
@@ -32,7 +33,13 @@ pub(crate) fn run_cli(options: &CommandLineOptions) -> ExitCode {
     let connection = Connection::open(&options.data, CLI_SOCKET);
     let result = connection.and_then(|mut connection| {
         if !options.command.is_empty() {
-            let line = Request::Line(options.command.join(" "));
+            let line = match attach::request(options.command.join(" ")) {
+                Ok(line) => line,
+                Err(error) => {
+                    eprintln!("causeway: {error}");
+                    return Ok(ExitCode::FAILURE);
+                }
+            };
             return connection.ask(&line).map(|response| print(&response));
         }
         if !io::stdin().is_terminal() {

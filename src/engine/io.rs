@@ -10,8 +10,9 @@ use core::time::Duration;
 
 use crate::admin::{Actor, Answer, Command, Refusal};
 use crate::base::ids::{BatchId, ListenerId, RequestId, StreamId};
-use crate::base::socket::{Ends, PeerProof, Service};
+use crate::base::socket::{Ends, PeerProof, Presented, Service};
 use crate::base::store::Write;
+use crate::certificate::{Done, Held, Task};
 use crate::net::machine::{MachineReport, MachineRequest};
 
 /// Something happened.
@@ -58,6 +59,11 @@ pub enum Input {
     },
     /// What the machine's `system` role answered to [`Action::Machine`], or reports by itself.
     Machine(MachineReport),
+    /// What became of [`Action::Certify`].
+    Certified { result: Result<Done, String> },
+    /// How the certificate that is presented from now on is judged by those who trust the same
+    /// authorities; follows [`Action::Present`].
+    Presenting(Presented),
     /// The addresses of a name and for how long they hold, or why there are none.
     Resolved {
         number: u64,
@@ -106,6 +112,11 @@ pub enum Action {
     },
     /// Ask the machine's `system` role for something only it may do.
     Machine(MachineRequest),
+    /// Judge certificates, or make a key; answered by exactly one [`Input::Certified`].
+    Certify(Task),
+    /// Present these certificates, trust these authorities, and speak no older TLS to peers, from
+    /// now on; answered by [`Input::Presenting`].
+    Present { held: Held, only_tls13: bool },
     /// Ask these name servers, in order, for the addresses of a name; without any, as the host
     /// that we run on resolves names. Answered by exactly one [`Input::Resolved`].
     Resolve {

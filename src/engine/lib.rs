@@ -12,6 +12,7 @@
 //! | 0 | `base` | nothing of ours |
 //! | 1 | `wire` | `base` |
 //! | 2 | `config`, `directory`, `alarm` | `base` |
+//! | 3 | `certificate` | `base`, `wire::pem`, `wire::x509`, `config`, `alarm` |
 //! | 3 | `cluster` | `base`, `wire::peer`, `config`, `directory`, `alarm` |
 //! | 3 | `names` | `base`, `config` |
 //! | 3 | `net` | `base`, `wire::netlink`, `config`, `alarm` |
@@ -29,6 +30,7 @@ extern crate std;
 pub mod admin;
 pub mod alarm;
 pub mod base;
+pub mod certificate;
 pub mod cluster;
 pub mod config;
 pub mod directory;

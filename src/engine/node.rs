@@ -6,6 +6,7 @@
 mod alarms;
 mod backup;
 mod carry;
+mod certificates;
 mod desk;
 mod journal;
 mod licences;
@@ -33,6 +34,7 @@ use crate::base::random::Random;
 use crate::base::socket::Service;
 use crate::base::store::{Record, Write};
 use crate::base::time::{Instant, Wall};
+use crate::certificate::Certificates;
 use crate::cluster::{self, Cluster};
 use crate::config::settings::{ClusterSettings, SipSettings, WebSettings};
 use crate::config::tree::Tree;
@@ -44,6 +46,7 @@ use crate::net::{Net, Wanted};
 use crate::operation::Operations;
 use crate::sip::Sip;
 
+use certificates::Verifying;
 use journal::Journal;
 use licences::Licences;
 use listeners::Listeners;
@@ -91,6 +94,8 @@ pub struct Node {
     sip: Sip,
     net: Net,
     resolver: Resolver,
+    certificates: Certificates,
+    verifying: Verifying,
     /// Whether the machine is ours, so that its name servers are those of the configuration.
     machine: bool,
     operations: Operations,
@@ -122,6 +127,8 @@ enum Promise {
     Cluster(u64),
     /// An operation goes on.
     Operation(u64),
+    /// Certificates take effect.
+    Certificates,
     /// The alarm history is on the disk.
     History,
     /// Nobody waits.
@@ -137,7 +144,9 @@ impl Node {
         let guard = hmac_sha256(&boot.seed, &[b"guard"]);
         let (configuration, faults) = Configuration::load(&boot.records);
         let (alarms, alarm_fault) = Alarms::load(&boot.records);
-        let faults = faults.into_iter().chain(alarm_fault);
+        let (certificates, certificate_fault) = Certificates::load(&boot.records);
+        let more = [alarm_fault, certificate_fault];
+        let faults = faults.into_iter().chain(more.into_iter().flatten());
         // Shared items live in memory alone, so every start is a new life of theirs.
         let mut directory = Directory::new(boot.id, Incarnation(random.bits()));
         directory.observe(wall);
@@ -149,12 +158,10 @@ impl Node {
             records: &boot.records,
         };
         let cluster = Cluster::new(now, start, &configuration);
-        let otherwise = if boot.machine {
-            Ipv4Addr::UNSPECIFIED
-        } else {
-            Ipv4Addr::LOCALHOST
-        };
-        let otherwise = IpAddr::from(otherwise);
+        let otherwise = IpAddr::from(match boot.machine {
+            true => Ipv4Addr::UNSPECIFIED,
+            false => Ipv4Addr::LOCALHOST,
+        });
         let settings = SipSettings::new(configuration.tree(), otherwise);
         let sip = Sip::new(now, settings, random.bytes(), StreamIds::new(4, 4));
         let operations = Operations::new(
@@ -179,6 +186,8 @@ impl Node {
             sip,
             net: Net::new(),
             resolver: Resolver::default(),
+            certificates,
+            verifying: Verifying::default(),
             machine: boot.machine,
             operations,
             former: None,
@@ -230,6 +239,8 @@ impl Node {
                 self.command(now, wall, request, actor, command);
             }
             Input::Machine(report) => self.net.handle(now, report),
+            Input::Certified { result } => self.certified(result),
+            Input::Presenting(presented) => self.presenting(presented),
             Input::Resolved { number, result } => self.resolved(now, number, result),
         }
         self.settle(now, wall);
@@ -247,6 +258,7 @@ impl Node {
             self.cluster.poll_timeout(),
             self.net.poll_timeout(),
             self.resolver.poll_timeout(),
+            self.verifying.trial.as_ref().map(|(until, _)| *until),
             self.directory.poll_timeout(),
             self.listeners.poll_timeout(),
             self.operations.poll_timeout(),
@@ -290,6 +302,7 @@ impl Node {
             changes: Vec::new(),
             note: String::new(),
             writes: Vec::new(),
+            force: true,
         };
         if let Some((former, writes)) = reset {
             ask.note = format!("Factory reset after leaving {}", former.cluster);
@@ -317,6 +330,7 @@ impl Node {
                 self.cluster_input(now, wall, cluster::Input::Written { token, result });
             }
             Some(Promise::Operation(token)) => self.operations.written(now, token, result),
+            Some(Promise::Certificates) => self.certificates_written(now, result),
             Some(Promise::History) => self.history_written(now, result.is_ok()),
             Some(Promise::Nothing) | None => {}
         }
@@ -335,6 +349,7 @@ impl Node {
             self.net.handle_timeout(now);
         }
         self.resolver.handle_timeout(now);
+        self.judge_trial(now);
         let actions = self.listeners.handle_timeout(now);
         self.actions.extend(actions);
         if self.alarms_due <= now {
@@ -367,6 +382,7 @@ impl Node {
 
     /// Tells every engine the configuration that has taken effect.
     fn configure(&mut self, now: Instant) {
+        self.present();
         self.want_names(now);
         let names = self.resolver.names();
         self.cluster.configured(now, &self.configuration, &names);

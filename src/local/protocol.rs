@@ -49,6 +49,8 @@ pub(crate) enum Request {
         /// Whether to show only.
         preview: bool,
     },
+    /// A line whose parameter `File` stands for this text. Answered by `Text` or `Refused`.
+    Attached { line: String, text: String },
 }
 
 /// What the gateway answers.

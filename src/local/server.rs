@@ -171,6 +171,9 @@ impl Session {
                 }
                 Ok(_) | Err(_) => self.ask_if_allowed(Command::Line(line)).await,
             },
+            Request::Attached { line, text } => {
+                self.ask_if_allowed(Command::Attached { line, text }).await
+            }
             Request::Complete(text) => self.ask_if_allowed(Command::Complete(text)).await,
             Request::Backup { password } => {
                 if self.is_allowed().await {

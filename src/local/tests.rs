@@ -79,6 +79,9 @@ fn answer(command: Command, items: &mut BTreeMap<String, String>) -> Result<Answ
         | Command::Disconnect(_)
         | Command::Backup
         | Command::RestoreBackup { .. }
+        | Command::Certificate(_)
+        | Command::Attached { .. }
+        | Command::Verify(_)
         | Command::Operation(_) => Err(Refusal::because("not in this test")),
     }
 }

@@ -136,7 +136,7 @@ async fn web(
     handshake: Handshake,
     _permit: SemaphoreGuardArc,
 ) {
-    let acceptor = TlsAcceptor::from(shared.credentials.tls.web.clone());
+    let acceptor = TlsAcceptor::from(shared.credentials.tls().web.clone());
     let result = stream::within(HANDSHAKE_TIME, acceptor.accept(accepted)).await;
     drop(handshake);
     match result {
@@ -155,10 +155,11 @@ async fn peer(
     permit: SemaphoreGuardArc,
 ) {
     let credentials = &shared.credentials;
-    let acceptor = TlsAcceptor::from(credentials.tls.accept.clone());
+    let tls = credentials.tls();
+    let acceptor = TlsAcceptor::from(tls.accept.clone());
     let result = stream::within(HANDSHAKE_TIME, async {
         let mut stream = TlsStream::from(acceptor.accept(accepted).await?);
-        let proof = peer::exchange(&mut stream, &credentials.identity).await?;
+        let proof = peer::exchange(&mut stream, &credentials.identity, &tls.trust).await?;
         Ok((stream, proof))
     })
     .await;

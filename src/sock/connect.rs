@@ -59,11 +59,12 @@ async fn attempt(
         Service::SipTcp => Ok((ends, None, Io::plain(socket, permit))),
         Service::PeerConfiguration | Service::PeerState => {
             let credentials = &shared.credentials;
-            let connector = TlsConnector::from(credentials.tls.connect.clone());
+            let tls = credentials.tls();
+            let connector = TlsConnector::from(tls.connect.clone());
             let name = ServerName::from(to.ip());
             let (stream, proof) = stream::within(HANDSHAKE_TIME, async {
                 let mut stream = TlsStream::from(connector.connect(name, socket).await?);
-                let proof = peer::exchange(&mut stream, &credentials.identity).await?;
+                let proof = peer::exchange(&mut stream, &credentials.identity, &tls.trust).await?;
                 Ok((stream, proof))
             })
             .await?;

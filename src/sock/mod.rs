@@ -11,6 +11,7 @@ mod peer;
 mod resolve;
 mod stream;
 mod tls;
+mod trust;
 mod udp;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use causeway_engine::base::ids::{ListenerId, StreamId};
 use causeway_engine::base::limits;
 use causeway_engine::base::socket::{Ends, Service};
+use causeway_engine::certificate::{self, Held};
 use causeway_engine::io::Input;
 use smol::channel::Sender;
 use smol::lock::Semaphore;
@@ -34,7 +36,7 @@ use crate::event::Event;
 
 pub(crate) use peer::Credentials;
 pub(crate) use stream::Ready;
-pub(crate) use tls::{Tls, WebStream};
+pub(crate) use tls::WebStream;
 
 /// Serves one encrypted web connection to its end.
 pub(crate) type WebFace =
@@ -189,6 +191,21 @@ impl Sockets {
         }
     }
 
+    /// Judges certificates or makes a key; the engine is told.
+    pub(crate) fn certify(&mut self, task: certificate::Task) {
+        let result = trust::perform(task);
+        self.answers.push_back(Input::Certified { result });
+    }
+
+    /// Presents and trusts what the engine says, on every connection that begins from now on.
+    pub(crate) fn present(&mut self, held: &Held, only_tls13: bool) {
+        match self.shared.credentials.present(held, only_tls13) {
+            Ok(presented) => self.answers.push_back(Input::Presenting(presented)),
+            // It was judged before it was stored; what was presented before goes on.
+            Err(error) => log::error!("the certificate cannot be presented: {error}"),
+        }
+    }
+
     /// Begins to look for the addresses of a name; the engine is told of them.
     pub(crate) fn resolve(&self, number: u64, name: String, servers: Vec<IpAddr>) {
         let shared = self.shared.clone();
@@ -235,6 +252,8 @@ impl Sockets {
             | Input::Written { .. }
             | Input::Command { .. }
             | Input::Machine(_)
+            | Input::Certified { .. }
+            | Input::Presenting(_)
             | Input::Resolved { .. } => Some(input),
         }
     }

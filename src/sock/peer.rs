@@ -6,15 +6,18 @@
 //! the proof can be neither replayed, nor relayed by somebody in the middle, nor sent back.
 
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use causeway_engine::base::ids::PeerId;
-use causeway_engine::base::socket::PeerProof;
+use causeway_engine::base::socket::{PeerProof, Presented};
+use causeway_engine::certificate::Held;
 use futures_rustls::TlsStream;
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::keys::{self, Identity};
+use crate::keys::{self, Identity, ServerCertificate};
 
-use super::Tls;
+use super::tls::Tls;
+use super::trust::{self, Trust};
 
 const IDENTITY_LABEL: &[u8] = b"EXPORTER-causeway-identity";
 const BINDING_LABEL: &[u8] = b"EXPORTER-causeway-binding";
@@ -28,16 +31,56 @@ const MESSAGE_BYTES: usize = 1 + 32 + 64;
 /// Who we are, on every encrypted socket.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    /// Certificate and configurations.
-    pub(crate) tls: Tls,
+    /// What every new connection is made with.
+    tls: Mutex<Arc<Tls>>,
     /// What this peer signs with.
     pub(crate) identity: Identity,
+    /// Presented while no other certificate is there.
+    self_signed: ServerCertificate,
+}
+
+impl Credentials {
+    /// Credentials with the self-signed certificate.
+    pub(crate) fn new(
+        identity: Identity,
+        self_signed: ServerCertificate,
+    ) -> Result<Self, rustls::Error> {
+        let tls = Tls::new(&self_signed, Trust::default(), false)?;
+        Ok(Self {
+            tls: Mutex::new(Arc::new(tls)),
+            identity,
+            self_signed,
+        })
+    }
+
+    /// What a new connection is made with.
+    pub(super) fn tls(&self) -> Arc<Tls> {
+        Arc::clone(&self.tls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Presents and trusts something else from now on; gives how those who trust the same judge
+    /// it.
+    pub(super) fn present(
+        &self,
+        held: &Held,
+        only_tls13: bool,
+    ) -> Result<Presented, rustls::Error> {
+        let trust = Trust::new(held).map_err(rustls::Error::General)?;
+        let uploaded = held.own.as_ref().map(trust::server_certificate);
+        let uploaded = uploaded.transpose().map_err(rustls::Error::General)?;
+        let certificate = uploaded.as_ref().unwrap_or(&self.self_signed);
+        let presented = trust.judge(&certificate.chain);
+        let tls = Arc::new(Tls::new(certificate, trust, only_tls13)?);
+        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = tls;
+        Ok(presented)
+    }
 }
 
 /// Proves who we are and learns who the other end is. The caller bounds the time.
 pub(super) async fn exchange<S>(
     stream: &mut TlsStream<S>,
     identity: &Identity,
+    trust: &Trust,
 ) -> io::Result<PeerProof>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -67,7 +110,16 @@ where
     if !keys::is_signed_by(&id, &theirs, &answer[33..]) {
         return fault("the peer does not prove its identity");
     }
-    Ok(PeerProof { id, binding })
+    let chain = match stream {
+        TlsStream::Client(stream) => stream.get_ref().1.peer_certificates(),
+        TlsStream::Server(stream) => stream.get_ref().1.peer_certificates(),
+    };
+    let certificate = trust.judge(chain.unwrap_or_default());
+    Ok(PeerProof {
+        id,
+        binding,
+        certificate,
+    })
 }
 
 fn exported<S>(

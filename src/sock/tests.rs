@@ -37,10 +37,7 @@ impl Shell {
         let certificate = ServerCertificate::open(folder.path(), &[], &[], now, &mut faults)
             .expect("a certificate");
         let id = identity.id();
-        let credentials = Credentials {
-            tls: Tls::new(&certificate).expect("configurations"),
-            identity,
-        };
+        let credentials = Credentials::new(identity, certificate).expect("configurations");
         let local = Rc::new(LocalExecutor::new());
         let worker = Arc::new(Executor::new());
         let (events, reports) = channel::bounded(limits::EVENTS);
@@ -330,7 +327,7 @@ fn a_stranger_without_proof_never_reaches_the_engine() {
     let attempt = std::thread::spawn(move || {
         async_io::block_on(async {
             let socket = async_io::Async::<TcpStream>::connect(address).await?;
-            let connector = TlsConnector::from(credentials.tls.connect.clone());
+            let connector = TlsConnector::from(credentials.tls().connect.clone());
             let name = ServerName::from(address.ip());
             let mut stream = connector.connect(name, socket).await?;
             let mut message = vec![1];

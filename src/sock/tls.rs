@@ -12,10 +12,13 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::version::TLS13;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
+    ALL_VERSIONS, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
+    SignatureScheme,
 };
 
+use super::trust::Trust;
 use crate::keys::ServerCertificate;
 
 /// An encrypted web connection.
@@ -30,11 +33,22 @@ pub(crate) struct Tls {
     pub(super) accept: Arc<ServerConfig>,
     /// For peers that we connect to.
     pub(super) connect: Arc<ClientConfig>,
+    /// Judges the certificates of peers, once they hold their key.
+    pub(super) trust: Trust,
 }
 
 impl Tls {
-    /// Configurations around one certificate.
-    pub(crate) fn new(certificate: &ServerCertificate) -> Result<Self, Error> {
+    /// Configurations around one certificate; with `only_tls13`, peers speak no older version.
+    pub(crate) fn new(
+        certificate: &ServerCertificate,
+        trust: Trust,
+        only_tls13: bool,
+    ) -> Result<Self, Error> {
+        let versions = if only_tls13 {
+            &[&TLS13][..]
+        } else {
+            ALL_VERSIONS
+        };
         let provider = Arc::new(ring::default_provider());
         let anybody = Arc::new(AnyCertificate(Arc::clone(&provider)));
         let parts = || (certificate.chain.clone(), certificate.key.clone_key());
@@ -48,7 +62,7 @@ impl Tls {
 
         let (chain, key) = parts();
         let mut accept = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(versions)?
             .with_client_cert_verifier(Arc::clone(&anybody) as Arc<dyn ClientCertVerifier>)
             .with_single_cert(chain, key)?;
         // Each channel proves its own identity, so none is resumed. TLS 1.2 exporters are bound
@@ -59,7 +73,7 @@ impl Tls {
 
         let (chain, key) = parts();
         let mut connect = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(versions)?
             .dangerous()
             .with_custom_certificate_verifier(anybody)
             .with_client_auth_cert(chain, key)?;
@@ -70,6 +84,7 @@ impl Tls {
             web: Arc::new(web),
             accept: Arc::new(accept),
             connect: Arc::new(connect),
+            trust,
         })
     }
 }

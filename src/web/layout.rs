@@ -41,6 +41,7 @@ const MENU: &[(&str, &[(&str, &str)])] = &[
         &[
             ("/maintenance/history", "Configuration history"),
             ("/maintenance/backup", "Backup and restore"),
+            ("/maintenance/security", "Certificates"),
         ],
     ),
 ];

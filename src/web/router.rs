@@ -21,7 +21,8 @@ use super::layout::{self, Frame};
 use super::pages::history::Scope;
 use super::pages::settings::{SETTINGS, Settings};
 use super::pages::{
-    alarms, backup, calls, clustering, history, login, operations, overview, registrations, setup,
+    alarms, backup, calls, clustering, history, login, operations, overview, registrations,
+    security, setup,
 };
 use super::words::Tone;
 use super::{Web, assets};
@@ -94,6 +95,7 @@ fn is_page(path: &str) -> bool {
         "/system/operations",
         "/maintenance/history",
         backups::PATH,
+        security::PATH,
     ];
     fixed.contains(&path) || SETTINGS.iter().any(|page| page.path == path)
 }
@@ -289,6 +291,10 @@ impl Session<'_> {
                 let content = operations::content(&status, None, &self.form_token);
                 ("Cluster operations", content)
             }
+            security::PATH => (
+                "Certificates",
+                security::content(&status, None, &self.form_token),
+            ),
             "/system/clustering" => {
                 let values = self.face.values(&clustering::paths()).await;
                 return self.clustering(StatusCode::OK, &status, &values, &[]);
@@ -317,6 +323,7 @@ impl Session<'_> {
             "/maintenance/history" => self.go_back().await,
             backups::PATH => self.back_up_or_restore().await,
             "/system/operations" => self.operate(path).await,
+            security::PATH => self.certificates().await,
             "/system/clustering" => {
                 let paths = clustering::paths();
                 self.save(path, &paths, |status, values, faults| {
@@ -395,6 +402,27 @@ impl Session<'_> {
                 http::see(&format!("{path}?done=0"))
             }
         }
+    }
+
+    /// Does what a form about certificates asks, and shows what came of it.
+    async fn certificates(&self) -> Response {
+        let told = match security::ask(&self.face.request.form) {
+            Some(ask) => self.face.ask(Command::Certificate(ask)).await,
+            None => return http::plain(StatusCode::BAD_REQUEST),
+        };
+        let told = told.map(|answer| match answer {
+            Answer::Text(text) => text,
+            _ => String::new(),
+        });
+        let Some(status) = self.face.status().await else {
+            return http::plain(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let code = match told {
+            Ok(_) => StatusCode::OK,
+            Err(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let content = security::content(&status, Some(&told), &self.form_token);
+        self.page(code, &status, "Certificates", security::PATH, &content)
     }
 
     async fn alarms(&self, status: &Status) -> maud::Markup {

@@ -117,6 +117,7 @@ pub(super) fn sample(peers: usize) -> Status {
             listener(Service::PeerState, 4372),
             listener(Service::Web, 443),
         ],
+        certificates: Default::default(),
         cluster: ClusterStatus {
             name: if peers == 0 {
                 String::new()

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use causeway_engine::admin::{Actor, Answer, Command, Refusal};
 use causeway_engine::base::ids::{ListenerId, PeerId, RequestId, StreamId};
 use causeway_engine::base::random::Random;
-use causeway_engine::base::socket::{Ends, PeerProof, Service};
+use causeway_engine::base::socket::{Ends, PeerProof, Presented, Service};
 use causeway_engine::base::time::{Instant, Wall};
 use causeway_engine::io::{Action, Input};
 use causeway_engine::net::machine::{MachineReport, MachineRequest, Stop};
@@ -68,6 +68,8 @@ pub(crate) struct Machine {
     pub(crate) skew_ms: i64,
     /// Its identity.
     pub(crate) id: PeerId,
+    /// The certificate that it presents, as the others judge it.
+    pub(crate) certificate: Presented,
     started_ms: u64,
     paused_until_ms: u64,
     accepted: u64,
@@ -147,6 +149,7 @@ impl World {
                 life: 0,
                 skew_ms: 0,
                 id,
+                certificate: Presented::default(),
                 started_ms: 0,
                 paused_until_ms: 0,
                 accepted: 0,
@@ -478,15 +481,27 @@ impl World {
                 let input = Input::Machine(MachineReport::Absent);
                 self.schedule(0, Event::Node { peer, life, input });
             }
-            Action::Resolve { number, name, .. } => {
-                let found = self.names.get(&name).copied();
-                let found = found.ok_or_else(|| "there is no such name".to_string());
-                let result = found.map(|ip| (vec![ip], std::time::Duration::from_secs(10)));
-                let input = Input::Resolved { number, result };
-                self.schedule(20, Event::Node { peer, life, input });
+            Action::Certify(_) => {
+                let result = Err("no cryptography is simulated".to_string());
+                let input = Input::Certified { result };
+                self.schedule(1, Event::Node { peer, life, input });
             }
+            Action::Present { .. } => {
+                let input = Input::Presenting(self.machines[peer].certificate.clone());
+                self.schedule(1, Event::Node { peer, life, input });
+            }
+            Action::Resolve { number, name, .. } => self.resolve(peer, number, &name),
             Action::Log { level, text } => self.note(peer, &format!("{level} {text}")),
         }
+    }
+
+    /// Every machine's name server answers after a moment.
+    fn resolve(&mut self, peer: usize, number: u64, name: &str) {
+        let found = self.names.get(name).copied();
+        let found = found.ok_or_else(|| "there is no such name".to_string());
+        let result = found.map(|ip| (vec![ip], std::time::Duration::from_secs(10)));
+        let (life, input) = (self.machines[peer].life, Input::Resolved { number, result });
+        self.schedule(20, Event::Node { peer, life, input });
     }
 
     fn send(&mut self, peer: usize, listener: ListenerId, to: SocketAddr, bytes: Vec<u8>) {
@@ -580,9 +595,14 @@ impl World {
         self.streams.open([from, end]);
         let binding = self.random.bytes();
         let ids = [self.machines[other].id, self.machines[from.peer].id];
-        let proof = |id| {
+        let shown = [other, from.peer].map(|peer| self.machines[peer].certificate.clone());
+        let proof = |id, certificate: &Presented| {
             let peer_service = matches!(service, Service::PeerConfiguration | Service::PeerState);
-            peer_service.then_some(PeerProof { id, binding })
+            peer_service.then(|| PeerProof {
+                id,
+                binding,
+                certificate: certificate.clone(),
+            })
         };
         let back = Ends {
             local: addresses.remote,
@@ -598,8 +618,8 @@ impl World {
                 peer,
             },
         };
-        self.schedule(0, opened(from, None, addresses, proof(ids[0])));
-        self.schedule(0, opened(end, listener, back, proof(ids[1])));
+        self.schedule(0, opened(from, None, addresses, proof(ids[0], &shown[0])));
+        self.schedule(0, opened(end, listener, back, proof(ids[1], &shown[1])));
     }
 
     fn write(&mut self, end: End, bytes: Vec<u8>) {

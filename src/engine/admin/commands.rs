@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use super::Refusal;
+use super::certificates::{FILE, NAMES};
 use super::operations::{CODE, CONFIRM, DEAD, FORCE, OVERRIDE, PEER, PRIMARY, or_none};
 use super::words::{Word, choose};
 use crate::config::schema::Kind;
@@ -70,6 +71,26 @@ pub enum Task {
     OperationRetry,
     /// Undo an operation.
     OperationUndo,
+    /// Show certificates.
+    ShowCertificates,
+    /// Show the request that waits.
+    ShowRequest,
+    /// Serve a certificate.
+    InstallCertificate,
+    /// Make a key and a request.
+    RequestCertificate,
+    /// Serve the self-signed certificate.
+    SelfSigned,
+    /// Trust an authority.
+    TrustAuthority,
+    /// Trust an authority no more.
+    DistrustAuthority,
+    /// Take a revocation list.
+    AddRevocations,
+    /// Forget a revocation list.
+    RemoveRevocations,
+    /// Choose how peers' certificates are judged.
+    Verify,
 }
 
 /// A command.
@@ -109,6 +130,12 @@ const SCOPE: Parameter = Parameter {
     name: "Scope",
     kind: Kind::Choice(&["Cluster", "Peer"]),
     default: Some("Cluster"),
+};
+
+const MODE: Parameter = Parameter {
+    name: "Mode",
+    kind: Kind::Choice(&["Permissive", "Enforce"]),
+    default: None,
 };
 
 const ALIAS: Parameter = Parameter {
@@ -166,6 +193,63 @@ pub(super) const VERBS: &[Verb] = &[
          the last restart.",
     ),
     verb("Boot", Task::Boot, &[], "Reboots the machine."),
+    verb(
+        "CertificateAuthorityAdd",
+        Task::TrustAuthority,
+        &[FILE],
+        "Trusts the authorities in a PEM file too.",
+    ),
+    verb(
+        "CertificateAuthorityDelete",
+        Task::DistrustAuthority,
+        &[number("Number", 1, 100, None)],
+        "Trusts an authority no more; CertificateShow numbers them.",
+    ),
+    verb(
+        "CertificateInstall",
+        Task::InstallCertificate,
+        &[FILE],
+        "Presents the certificate in a PEM file to peers and browsers, without a restart. Its own \
+         comes first, then those that lead to its issuer. The key is in the file too, unless a \
+         request made here, or the certificate in use, has it.",
+    ),
+    verb(
+        "CertificateRequest",
+        Task::RequestCertificate,
+        &[NAMES],
+        "Makes a key, which stays here, and a request for a certificate for these names, the full \
+         name of this system first.",
+    ),
+    verb(
+        "CertificateRequestShow",
+        Task::ShowRequest,
+        &[],
+        "Shows the request that waits for its certificate.",
+    ),
+    verb(
+        "CertificateRevocationListAdd",
+        Task::AddRevocations,
+        &[FILE],
+        "Takes the revocation lists in a PEM file; each replaces an older one of its authority.",
+    ),
+    verb(
+        "CertificateRevocationListDelete",
+        Task::RemoveRevocations,
+        &[number("Number", 1, 100, None)],
+        "Forgets a revocation list; CertificateShow numbers them.",
+    ),
+    verb(
+        "CertificateSelfSigned",
+        Task::SelfSigned,
+        &[],
+        "Presents the self-signed certificate again and forgets the uploaded one with its key.",
+    ),
+    verb(
+        "CertificateShow",
+        Task::ShowCertificates,
+        &[],
+        "Shows certificates, authorities and revocation lists.",
+    ),
     verb(
         "ClusterChangePrimary",
         Task::ChangePrimary,
@@ -239,6 +323,14 @@ pub(super) const VERBS: &[Verb] = &[
         Task::RollingRestart,
         &[OVERRIDE],
         "Restarts every peer, the primary first; each next one only when all are in step again.",
+    ),
+    verb(
+        "ClusterTLSVerification",
+        Task::Verify,
+        &[MODE, FORCE],
+        "Chooses how this peer judges the others' certificates. Enforce is refused while a peer \
+         would be; Force: Yes does it all the same. Peers that do not come back within a minute \
+         bring Permissive back.",
     ),
     verb(
         "ConfigurationBranches",

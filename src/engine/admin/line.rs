@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::commands::{self, Run, Task, VERBS, Verb};
 use super::status::Status;
 use super::words::{self, Word, choose};
-use super::{Answer, Command, Refusal, history, operations, outline, settings};
+use super::{Answer, Command, Refusal, certificates, history, operations, outline, settings};
 use crate::config::Configuration;
 use crate::config::schema::Scope;
 use crate::config::select::Selection;
@@ -182,6 +182,19 @@ pub fn interpret(
     Ok(Outcome::Ready(Answer::Text(text)))
 }
 
+/// Reads a line whose parameter `File` stands for this text.
+///
+/// # Errors
+///
+/// What is wrong with the line; no command but those that take a file can be given one.
+pub fn attached(line: &str, text: &str) -> Result<Command, Refusal> {
+    let none = || Refusal::because("this command takes no file");
+    match parse(line)? {
+        Parsed::Run(run) => certificates::command(&run, Some(text)).ok_or_else(none)?,
+        _ => Err(none()),
+    }
+}
+
 fn do_or_answer(
     run: &Run,
     configuration: &Configuration,
@@ -191,6 +204,9 @@ fn do_or_answer(
         "Peer" => Scope::Peer,
         _ => Scope::Cluster,
     };
+    if let Some(command) = certificates::command(run, None) {
+        return command.map(Outcome::Do);
+    }
     if let Some(ask) = operations::ask(run) {
         return ask.map(|ask| Outcome::Do(Command::Operation(ask)));
     }

@@ -4,6 +4,7 @@
 //! the product. Start at [`Command`].
 
 mod alarms;
+mod certificates;
 mod commands;
 mod complete;
 mod history;
@@ -25,6 +26,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::alarm::history::Noted;
+use crate::certificate;
 use crate::config::backup::Contents;
 use crate::directory::shared::CallId;
 use crate::net::machine::Stop;
@@ -88,8 +90,28 @@ pub enum Command {
         /// Whether to show only.
         preview: bool,
     },
+    /// Show or change certificates (SPEC TL1).
+    Certificate(certificate::Ask),
+    /// A line that goes on in a file: its text stands for the parameter `File`.
+    Attached {
+        /// The line.
+        line: String,
+        /// What the file holds.
+        text: String,
+    },
+    /// How peers' certificates are judged from now on; `force` although some would be refused.
+    Verify(Verify),
     /// Begin, undo or give up an operation of the cluster (SPEC CL8).
     Operation(Ask),
+}
+
+/// How peers' certificates are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// Whether they are enforced.
+    pub enforce: bool,
+    /// The explicit word for what would part peers.
+    pub force: bool,
 }
 
 /// What a command gave.

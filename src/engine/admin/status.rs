@@ -11,6 +11,7 @@ use crate::alarm::Alarm;
 use crate::base::ids::{PeerId, Position};
 use crate::base::socket::Service;
 use crate::base::time::Wall;
+use crate::certificate::status::CertificateStatus;
 use crate::cluster::status::ClusterStatus;
 use crate::directory::shared::{CallId, Load};
 use crate::net::status::LanStatus;
@@ -28,6 +29,8 @@ pub struct Status {
     pub listeners: Vec<ListenerStatus>,
     /// The cluster and its peers.
     pub cluster: ClusterStatus,
+    /// Certificates of this peer.
+    pub certificates: CertificateStatus,
     /// SIP counters.
     pub sip: SipStatus,
     /// Registrations known here, own and others'.

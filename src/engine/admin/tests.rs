@@ -105,6 +105,7 @@ fn status() -> Status {
             address: "192.0.2.1:5060".parse().expect("an address"),
             fault: None,
         }],
+        certificates: Default::default(),
         cluster: ClusterStatus {
             name: "c.example.net".into(),
             primary: Position::new(1),

@@ -309,6 +309,25 @@ pub static LICENCES_LOST: Kind = kind(
     "Repair the peer, or remove it from the cluster.",
 );
 
+/// A trusted authority's revocation list is not here, while certificates are enforced.
+pub static REVOCATION_LIST_MISSING: Kind = kind(
+    40_001,
+    "Revocation list missing",
+    Severity::Notice,
+    AT_ONCE,
+    "Upload the authority's list under Maintenance > Security; without it, certificates that it \
+     has revoked are accepted.",
+);
+
+/// A revocation list is out of date.
+pub static REVOCATION_LIST_OLD: Kind = kind(
+    40_002,
+    "Revocation list out of date",
+    Severity::Warning,
+    AT_ONCE,
+    "Upload the authority's newest list under Maintenance > Security.",
+);
+
 /// Peers are not told by certificates.
 pub static TLS_PERMISSIVE: Kind = kind(
     40_049,
@@ -319,6 +338,24 @@ pub static TLS_PERMISSIVE: Kind = kind(
      verifies certificates too.",
 );
 
+/// A certificate has expired.
+pub static CERTIFICATE_EXPIRED: Kind = kind(
+    40_068,
+    "Certificate expired",
+    Severity::Critical,
+    AT_ONCE,
+    "Upload a new one under Maintenance > Security; it takes effect without a restart.",
+);
+
+/// A certificate expires soon.
+pub static CERTIFICATE_NEAR_EXPIRY: Kind = kind(
+    40_069,
+    "Certificate expires soon",
+    Severity::Warning,
+    AT_ONCE,
+    "Upload a new one under Maintenance > Security; it takes effect without a restart.",
+);
+
 /// A peer is told by the identity that was met first, and nothing else proved it.
 pub static PINNED_AT_FIRST_USE: Kind = kind(
     40_901,
@@ -327,6 +364,26 @@ pub static PINNED_AT_FIRST_USE: Kind = kind(
     AT_ONCE,
     "Compare the serial number with the one that the peer itself shows. With the same Alternates \
      Cluster Secret on every peer, none is taken unproved.",
+);
+
+/// Certificates were enforced, and peers did not come back (SPEC AM3).
+pub static ENFORCE_ROLLED_BACK: Kind = kind(
+    40_902,
+    "Cluster TLS verification rolled back",
+    Severity::Error,
+    AT_ONCE,
+    "System > Clustering shows what is wrong with each peer's certificate. Mend it and enforce \
+     again.",
+);
+
+/// A peer presents a certificate that is refused, or would be (SPEC CL1).
+pub static CERTIFICATE_REFUSED: Kind = kind(
+    40_903,
+    "Certificate of a peer refused",
+    Severity::Error,
+    AT_ONCE,
+    "Give the peer a certificate of a trusted authority for the name in the list of peers, and \
+     check that the name resolves to its address.",
 );
 
 /// All of them, by identifier.
@@ -361,8 +418,14 @@ pub static ALL: &[&Kind] = &[
     &ADDRESS_IN_USE,
     &LICENCES_LENT,
     &LICENCES_LOST,
+    &REVOCATION_LIST_MISSING,
+    &REVOCATION_LIST_OLD,
     &TLS_PERMISSIVE,
+    &CERTIFICATE_EXPIRED,
+    &CERTIFICATE_NEAR_EXPIRY,
     &PINNED_AT_FIRST_USE,
+    &ENFORCE_ROLLED_BACK,
+    &CERTIFICATE_REFUSED,
 ];
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What sockets are for and who is at the other end, in words that every engine shares.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::ids::PeerId;
@@ -40,4 +42,18 @@ pub struct PeerProof {
     pub id: PeerId,
     /// Exporter value of this connection, the same at both ends and known to nobody else.
     pub binding: [u8; 32],
+    /// The certificate that it presented.
+    pub certificate: Presented,
+}
+
+/// A certificate that a peer presented, with what the shell thinks of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presented {
+    /// Common name and DNS names that it is for.
+    pub names: Vec<String>,
+    /// Why it does not lead to a trusted authority, is revoked or is out of date; `None` where all
+    /// is well. Names are not looked at.
+    pub fault: Option<String>,
+    /// SHA-256 of its public key: two peers must not share one.
+    pub key: [u8; 32],
 }

@@ -21,6 +21,7 @@ mod share;
 pub mod status;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
@@ -33,12 +34,12 @@ use crate::base::digest::{equal, hmac_sha256, sha256};
 use crate::base::ids::{PeerId, Position, StreamId, StreamIds};
 use crate::base::limits;
 use crate::base::random::Random;
-use crate::base::socket::{Ends, PeerProof, Service};
+use crate::base::socket::{Ends, PeerProof, Presented, Service};
 use crate::base::store::{Record, Table, Write};
 use crate::base::time::{Instant, Wall};
 use crate::config::Configuration;
 use crate::config::schema::SCHEMA;
-use crate::config::settings::{ClusterSettings, Names};
+use crate::config::settings::{ClusterSettings, Names, full_name};
 use crate::directory::Directory;
 use crate::wire::peer::{Hello, Message, encode};
 
@@ -140,6 +141,10 @@ pub struct Cluster {
     streams: StreamIds,
     /// `None` outside a cluster.
     settings: Option<ClusterSettings>,
+    /// Full name of this system; empty while it has none.
+    host: String,
+    /// The certificate that this system presents, as those judge it who trust the same.
+    own_certificate: Option<Presented>,
     secret: Option<String>,
     peers: Vec<Peer>,
     /// Identities met first at each address, durable.
@@ -183,6 +188,8 @@ impl Cluster {
             random: start.random,
             streams: start.streams,
             settings: None,
+            host: String::new(),
+            own_certificate: None,
             secret: None,
             peers: Vec::new(),
             pins: load_pins(start.records),
@@ -206,6 +213,7 @@ impl Cluster {
     pub fn configured(&mut self, now: Instant, configuration: &Configuration, names: &Names) {
         let settings = ClusterSettings::new(configuration.tree(), names);
         let listed = settings.peers.clone();
+        self.host = full_name(configuration.tree());
         let settings = settings.position().is_some().then_some(settings);
         let secret = configuration
             .secret("Alternates Cluster Secret")
@@ -271,6 +279,7 @@ impl Cluster {
         if self.timers.digest <= now {
             self.timers.digest = now + DIGEST_INTERVAL;
             self.send_digests(directory);
+            self.tell_judgements();
             self.send_board_digests(now, directory);
         }
         if self.timers.share.is_some_and(|at| at <= now) {
@@ -499,6 +508,7 @@ impl Cluster {
             ours == dialled
         };
         let Some(place) = found.filter(|place| expected(&self.peers[*place])) else {
+            self.misplaced(now, ends, &proof.certificate);
             self.turn_away(stream, ends, &proof);
             return;
         };
@@ -512,6 +522,7 @@ impl Cluster {
         } else {
             None
         };
+        let fault = fault.or_else(|| self.judge(place, proof.certificate.clone()));
         if let Some(fault) = fault {
             return self.refuse(now, place, service, stream, fault);
         }
@@ -641,7 +652,10 @@ impl Cluster {
         self.persist_quietly(readmitted.into_iter().collect());
         self.pin(place, proof.id);
         match service {
-            Service::PeerConfiguration => self.send_state(configuration, place),
+            Service::PeerConfiguration => {
+                self.send_state(configuration, place);
+                self.tell_judgements();
+            }
             _ => {
                 self.want_items(directory, place);
                 self.announce_features(place);

@@ -7,13 +7,14 @@ use core::time::Duration;
 
 use crate::base::ids::{PeerId, Position, StreamId};
 use crate::base::limits;
-use crate::base::socket::{PeerProof, Service};
+use crate::base::socket::{PeerProof, Presented, Service};
 use crate::base::time::{Instant, Wall};
 use crate::wire::peer::beat::{self, Beat};
 use crate::wire::peer::{Head, Hello, Reader, State};
 
 use super::board::Shared;
 use super::status::PeerState;
+use super::verify::Judgement;
 
 /// First wait before a link is dialled again; doubled up to [`DIAL_WAIT_MAX`].
 const DIAL_WAIT: Duration = Duration::from_millis(250);
@@ -154,6 +155,14 @@ pub(super) struct Peer {
     pub(super) items_whole: Option<(u64, u64)>,
     /// How our board stands with it; `None` until it said that it understands boards.
     pub(super) board: Option<Shared>,
+    /// The certificate that it presented last.
+    pub(super) presented: Option<Presented>,
+    /// What it would say of the others' certificates.
+    pub(super) told: Option<Judgement>,
+    /// What it was told of that by us, over the link that stands.
+    pub(super) judged: Option<Judgement>,
+    /// When its certificate was presented from elsewhere, and from where.
+    pub(super) misplaced: Option<(Instant, String)>,
     /// Whether it was ever active since it was configured: before that it is no failure.
     pub(super) met: bool,
     /// When it was configured, or this system started.
@@ -188,6 +197,10 @@ impl Peer {
             parts: Vec::new(),
             items_sent: None,
             items_whole: None,
+            presented: None,
+            told: None,
+            judged: None,
+            misplaced: None,
             board: None,
             met: false,
             since: now,
@@ -250,6 +263,8 @@ impl Peer {
         *self.link(service) = None;
         if service == Service::PeerConfiguration {
             self.feeding = false;
+            self.judged = None;
+            self.told = None;
             self.holds = None;
             self.parts.clear();
         } else {

@@ -252,6 +252,7 @@ impl Cluster {
                 }
             }
             message @ (Message::Order(_) | Message::Done(_)) => self.take_order(place, message),
+            Message::Judged(bytes) => return self.heard_judgement(place, &bytes),
             Message::Hello(_)
             | Message::Refused(_)
             | Message::Join(_)

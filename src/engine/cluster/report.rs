@@ -50,7 +50,7 @@ impl Cluster {
                 state: PeerState::ThisSystem,
                 reason: None,
                 id: Some(self.own),
-                certificate: "Valid".into(),
+                certificate: self.own_certificate_word(),
                 version: Some(self.software.clone()),
                 round_trip: None,
                 last_contact: Some(wall),
@@ -97,7 +97,8 @@ impl Cluster {
             let detail = format!("{} repairs since the start", self.repairs);
             conditions.push(catalogue::REPAIRED.about("", detail));
         }
-        if !self.peers.is_empty() {
+        conditions.extend(self.certificate_conditions(now));
+        if !self.peers.is_empty() && !settings.enforce {
             let detail = "peers' certificates are not verified";
             conditions.push(catalogue::TLS_PERMISSIVE.about("", detail));
         }
@@ -214,7 +215,7 @@ impl Cluster {
             state: peer.state_word(now),
             reason: reason(now, peer),
             id: peer.id,
-            certificate: certificate(peer),
+            certificate: super::verify::word(peer),
             version: peer.software.clone(),
             round_trip: peer.beats.round_trip,
             last_contact: peer.last_contact,
@@ -255,14 +256,6 @@ fn reason(now: Instant, peer: &Peer) -> Option<String> {
         .hears_us_at
         .is_some_and(|at| now.since(at) < limits::BEAT_FAILED);
     (!hears).then(|| "it does not hear our beats: loss in one direction".into())
-}
-
-fn certificate(peer: &Peer) -> String {
-    match (&peer.id, &peer.refusal) {
-        (Some(_), None) => "Valid (identity pinned)".into(),
-        (_, Some(refusal)) => format!("Invalid: {refusal}"),
-        (None, None) => "Unknown".into(),
-    }
 }
 
 fn peer_conditions(now: Instant, peer: &Peer) -> Vec<Condition> {

@@ -84,7 +84,8 @@ impl Cluster {
             | Message::Order(_)
             | Message::Done(_)
             | Message::Join(_)
-            | Message::Removed(_) => return false,
+            | Message::Removed(_)
+            | Message::Judged(_) => return false,
         }
         true
     }

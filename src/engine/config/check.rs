@@ -163,13 +163,6 @@ fn cluster(tree: &Tree, peers: usize, faults: &mut Vec<String>) {
             "Alternates ConfigurationPrimary: there is no peer {primary}, the list has {peers}"
         ));
     }
-    if tree.text("Alternates Cluster TLSVerification") == "Enforce" {
-        faults.push(
-            "Alternates Cluster TLSVerification: Enforce needs certificates that every peer \
-             trusts; this version has only Permissive"
-                .into(),
-        );
-    }
 }
 
 /// Each mapping is whole, and no name or address stands in two (SPEC AM1).

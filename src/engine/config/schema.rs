@@ -167,12 +167,19 @@ pub const SCHEMA: &[Item] = &[
         "A secret that every peer must prove to the others. The same on every peer; empty for \
          none.",
     ),
+    cluster(
+        "Alternates Cluster TLSMinimumVersion",
+        Kind::Choice(&["TLSv1.2", "TLSv1.3"]),
+        "TLSv1.2",
+        "Oldest version of TLS that peers speak to each other.",
+    ),
     peer(
         "Alternates Cluster TLSVerification",
         Kind::Choice(&["Permissive", "Enforce"]),
         "Permissive",
         "How peers' certificates are judged. Permissive trusts the configured addresses and the \
-         identity met first.",
+         identity met first. Enforce also wants a certificate that a trusted authority has issued, \
+         for the name in the list of peers.",
     ),
     peer(
         "Alternates Configuration Port",

@@ -25,6 +25,8 @@ pub struct ClusterSettings {
     pub peers: Vec<String>,
     /// The IP address of each of them; `None` for a name that nothing resolves (yet).
     pub addresses: Vec<Option<IpAddr>>,
+    /// Whether peers' certificates are enforced.
+    pub enforce: bool,
     /// TCP port of the configuration plane.
     pub configuration_port: u16,
     /// TCP port of the dynamic plane and UDP port of beats.
@@ -49,6 +51,7 @@ impl ClusterSettings {
             name: tree.text("Alternates Cluster Name").into(),
             primary: Position::new(tree.number("Alternates ConfigurationPrimary") as u8),
             addresses: addresses.collect(),
+            enforce: tree.text("Alternates Cluster TLSVerification") == "Enforce",
             own,
             peers,
             configuration_port: port(tree, "Alternates Configuration Port"),

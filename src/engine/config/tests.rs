@@ -285,6 +285,7 @@ fn what_replicates_is_what_rp2_does_not_name() {
         "Alternates Cluster AddressMapping Mode",
         "Alternates Cluster AddressMapping Pair [1..6] Fqdn",
         "Alternates Cluster AddressMapping Pair [1..6] IpAddress",
+        "Alternates Cluster TLSMinimumVersion",
         "IPProtocol",
         "Management Session InactivityTimeout",
         "SIP Advanced SipMaxSize",
@@ -378,8 +379,6 @@ fn a_peer_list_has_no_gap_no_double_and_holds_this_system() {
     );
     let primary = ("Alternates ConfigurationPrimary", "2");
     cluster(primary, "there is no peer 2, the list has 1");
-    let enforce = ("Alternates Cluster TLSVerification", "enforce");
-    cluster(enforce, "only Permissive");
     let pair = |what, value| match what {
         "Fqdn" => ("Alternates Cluster AddressMapping Pair 1 Fqdn", value),
         _ => ("Alternates Cluster AddressMapping Pair 1 IpAddress", value),

@@ -30,19 +30,14 @@ impl Node {
         command: Command,
     ) {
         let answer = match command {
-            Command::Line(text) => {
-                let status = || self.status(now, wall);
-                match line::interpret(&text, &self.configuration, status) {
-                    Ok(Outcome::Ready(answer)) => Ok(answer),
-                    Ok(Outcome::Do(command)) => {
-                        return self.command(now, wall, request, actor, command);
-                    }
-                    Err(refusal) => Err(refusal),
+            Command::Line(text) => match self.interpret(now, wall, &text) {
+                Ok(Outcome::Ready(answer)) => Ok(answer),
+                Ok(Outcome::Do(command)) => {
+                    return self.command(now, wall, request, actor, command);
                 }
-            }
-            Command::Complete(text) => Ok(Answer::Completions(line::complete(&text, || {
-                self.status(now, wall)
-            }))),
+                Err(refusal) => Err(refusal),
+            },
+            Command::Complete(text) => Ok(self.complete(now, wall, &text)),
             Command::Set(changes) => {
                 return self.ask_save(request, actor, changes, String::new());
             }
@@ -70,6 +65,12 @@ impl Node {
                     Err(Refusal::because(format!("no alarm {id} is raised")))
                 }
             }
+            Command::Certificate(ask) => return self.ask_certificates(wall, request, &ask),
+            Command::Attached { line, text } => match line::attached(&line, &text) {
+                Ok(command) => return self.command(now, wall, request, actor, command),
+                Err(refusal) => Err(refusal),
+            },
+            Command::Verify(verify) => return self.verify(request, actor, verify),
             Command::Operation(ask) => return self.operate(now, wall, request, actor, ask),
             Command::AlarmHistory(count) => Ok(self.alarm_history(count)),
             Command::Unregister(aor) => self.unregister(now, &aor),
@@ -93,6 +94,15 @@ impl Node {
     fn alarm_history(&self, count: usize) -> Answer {
         let newest = self.alarms.history().lines().rev();
         Answer::AlarmHistory(newest.take(count).cloned().collect())
+    }
+
+    fn complete(&self, now: Instant, wall: Wall, text: &str) -> Answer {
+        Answer::Completions(line::complete(text, || self.status(now, wall)))
+    }
+
+    /// Reads a line as typed.
+    fn interpret(&self, now: Instant, wall: Wall, text: &str) -> Result<Outcome, Refusal> {
+        line::interpret(text, &self.configuration, || self.status(now, wall))
     }
 
     /// Begins the next save, if none is under way.
@@ -123,7 +133,9 @@ impl Node {
                     Turn::Disarmed => self.former = None,
                 }
                 let shared = prepared.revision(Scope::Cluster).cloned();
+                let enforced = self.is_enforced();
                 let writes = self.configuration.commit(prepared);
+                self.begin_trial(now, enforced);
                 if !writes.is_empty() {
                     let action = self.journal.write(writes, Promise::Nothing);
                     self.actions.push_back(action);
@@ -168,6 +180,7 @@ impl Node {
             changes,
             note,
             writes: Vec::new(),
+            force: false,
         };
         if let Err(refusal) = self.saves.push(ask) {
             self.actions.push_back(Action::Answer {
@@ -185,7 +198,11 @@ impl Node {
             changes,
             note,
             writes: beside,
+            force,
         } = ask;
+        if !force {
+            self.judge_enforcing(&changes)?;
+        }
         let address = actor
             .address
             .map_or_else(String::new, |address| format!("{address}"));

@@ -96,6 +96,7 @@ impl Node {
                     changes,
                     note,
                     writes: Vec::new(),
+                    force: false,
                 };
                 if let Err(refusal) = self.saves.push(ask) {
                     self.saves.operation = Some(Err(refusal));

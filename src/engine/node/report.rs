@@ -8,8 +8,8 @@ use core::net::IpAddr;
 use crate::admin::status::{RegistrationStatus, Status, SystemStatus};
 use crate::alarm::Condition;
 use crate::alarm::catalogue::{
-    DATABASE_FAILURE, DATABASE_UNREADABLE, MAINTENANCE_MODE, NOT_IN_LIST, PEER_ADDRESS,
-    PORT_CONFLICT, PUBLIC_MAPPING, RESET_DUE, RESTART_REQUIRED, SECRET_LOST,
+    DATABASE_FAILURE, DATABASE_UNREADABLE, ENFORCE_ROLLED_BACK, MAINTENANCE_MODE, NOT_IN_LIST,
+    PEER_ADDRESS, PORT_CONFLICT, PUBLIC_MAPPING, RESET_DUE, RESTART_REQUIRED, SECRET_LOST,
 };
 use crate::base::socket::Service;
 use crate::base::time::{Instant, Wall};
@@ -43,6 +43,7 @@ impl Node {
             },
             lans: self.net.status(),
             listeners: self.listeners.status(),
+            certificates: self.certificates.status(wall),
             cluster,
             sip: self.sip.status(&self.directory),
             registrations,
@@ -67,6 +68,10 @@ impl Node {
     pub(super) fn conditions(&self, now: Instant, wall: Wall) -> Vec<Condition> {
         let mut conditions = self.cluster.conditions(now, &self.configuration);
         conditions.extend(self.net.conditions());
+        conditions.extend(self.certificates.conditions(wall, self.is_enforced()));
+        if let Some(text) = &self.verifying.rolled_back {
+            conditions.push(ENFORCE_ROLLED_BACK.about("", &**text));
+        }
         conditions.extend(self.operations.conditions(now));
         conditions.extend(self.licence_conditions(wall));
         let faults = self.faults.iter();

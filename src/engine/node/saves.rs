@@ -33,6 +33,8 @@ pub(super) struct Ask {
     pub(super) note: String,
     /// What goes to the disk together with it.
     pub(super) writes: Vec<Write>,
+    /// Whether certificates are enforced although peers would be refused (SPEC AM3).
+    pub(super) force: bool,
 }
 
 /// A change on its way to the disk.

@@ -3,4 +3,6 @@
 pub mod dns;
 pub mod netlink;
 pub mod peer;
+pub mod pem;
 pub mod sip;
+pub mod x509;

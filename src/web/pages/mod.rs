@@ -9,5 +9,6 @@ pub(super) mod login;
 pub(super) mod operations;
 pub(super) mod overview;
 pub(super) mod registrations;
+pub(super) mod security;
 pub(super) mod settings;
 pub(super) mod setup;

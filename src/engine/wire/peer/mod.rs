@@ -87,6 +87,8 @@ pub enum Message {
     Board(Vec<u8>),
     /// In the place of a hello, to a former peer: it was taken off the list; says by whom.
     Removed(String),
+    /// Configuration plane: what the sender would say of every peer's certificate; opaque here.
+    Judged(Vec<u8>),
 }
 
 /// Who speaks, and what must agree.

@@ -57,6 +57,7 @@ fn messages() -> Vec<Message> {
         Message::Join(vec![7]),
         Message::Board(vec![8]),
         Message::Removed("r".to_string()),
+        Message::Judged(vec![9]),
     ]
 }
 
@@ -82,7 +83,7 @@ fn the_bytes_on_the_wire_stay_what_they_are() {
         .iter()
         .map(|message| encode(message)[4..].iter().take(6).copied().collect())
         .collect();
-    let expected: [&[u8]; 17] = [
+    let expected: [&[u8]; 18] = [
         &[1, 0, 1, b'1', 1, 1],
         &[1, 1, 2, b'n', b'o'],
         &[1, 2, 1, 1, 9, 9],
@@ -100,6 +101,7 @@ fn the_bytes_on_the_wire_stay_what_they_are() {
         &[1, 14, 1, 7],
         &[1, 15, 1, 8],
         &[1, 16, 1, b'r'],
+        &[1, 17, 1, 9],
     ];
     assert_eq!(begins, expected);
 }
