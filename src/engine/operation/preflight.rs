@@ -2,7 +2,7 @@
 //!
 //! Each peer tells its facts as names with values, so that newer versions can tell more. A check
 //! whose fact nobody tells says *not checked*: it never passes for want of knowledge. To add a
-//! check, add a row to [`CHECKS`] and, where it needs one, a fact to those that a node tells.
+//! check, add a row to `CHECKS` and, where it needs one, a fact to those that a node tells.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
