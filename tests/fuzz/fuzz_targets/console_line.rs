@@ -4,10 +4,12 @@
 use core::time::Duration;
 
 use causeway_engine::admin::line::{complete, parse, parse_settings};
-use causeway_engine::admin::status::{Status, SystemStatus};
+use causeway_engine::admin::status::{LicenceStatus, Status, SystemStatus};
 use causeway_engine::base::ids::PeerId;
 use causeway_engine::base::time::Wall;
+use causeway_engine::certificate::status::CertificateStatus;
 use causeway_engine::cluster::status::ClusterStatus;
+use causeway_engine::operation::status::OperationStatus;
 use causeway_engine::sip::status::SipStatus;
 use libfuzzer_sys::fuzz_target;
 
@@ -24,9 +26,14 @@ fn status() -> Status {
         lans: Vec::new(),
         listeners: Vec::new(),
         cluster: ClusterStatus::default(),
+        certificates: CertificateStatus::default(),
         sip: SipStatus::default(),
         registrations: Vec::new(),
+        calls: Vec::new(),
+        drains: Vec::new(),
+        licences: LicenceStatus::default(),
         alarms: Vec::new(),
+        operation: OperationStatus::default(),
     }
 }
 
