@@ -1,6 +1,7 @@
 //! What a guide must warn of, and what befell others in the field, as scenarios: each is harmless
 //! here, or told.
 
+use causeway_engine::admin::Command;
 use causeway_engine::cluster::status::PeerState;
 
 use crate::cluster::Cluster;
@@ -226,6 +227,48 @@ fn a_peer_that_stood_still_accuses_nobody() {
         cluster.run(10_000);
     }
     cluster.heal();
+}
+
+/// A primary takes changes from the moment in which it was told that it is one, however slow its
+/// disk: they wait for the promise.
+#[test]
+fn a_new_primary_takes_a_change_at_once() {
+    let mut cluster = Cluster::new(81, 2, 0);
+    cluster.world.slow_disks = true;
+    cluster.world.start(0);
+    cluster.run(5_000);
+    for round in 0..10 {
+        let name = format!("c{round}.example.net");
+        let forming = vec![
+            ("Alternates Cluster Name".to_string(), name),
+            (
+                "Alternates ConfigurationPrimary".to_string(),
+                "1".to_string(),
+            ),
+            (
+                "Alternates Peer 1 Address".to_string(),
+                "10.0.0.1".to_string(),
+            ),
+            (
+                "Alternates Peer 2 Address".to_string(),
+                "10.0.0.2".to_string(),
+            ),
+        ];
+        let change = vec![(ITEM.to_string(), format!("at-once{round}.example"))];
+        for settings in [forming, change] {
+            let request = cluster.world.ask(0, Command::Set(settings));
+            let answer = (0..10_000).find_map(|_| {
+                cluster.run(1);
+                cluster.told.remove(&request)
+            });
+            let answer = answer.expect("an answer");
+            assert!(answer.is_ok(), "round {round}: {answer:?}");
+        }
+        cluster.world.crash(0);
+        cluster.world.lose_disk(0);
+        cluster.world.start(0);
+        cluster.run(5_000);
+    }
 }
 
 /// One unreadable byte ends one link, which is made anew; the others never notice.

@@ -107,6 +107,12 @@ impl Cluster {
         }
     }
 
+    /// Whether a promise is on its way to the disk: until it is there nobody knows who may change
+    /// the replicated configuration.
+    pub fn is_promising(&self) -> bool {
+        self.promising.is_some()
+    }
+
     /// A local save begins or ends: revisions from elsewhere wait for its end.
     pub fn saving(&mut self, configuration: &Configuration, saving: bool) {
         self.replication.saving = saving;

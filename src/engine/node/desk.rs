@@ -107,6 +107,10 @@ impl Node {
 
     /// Begins the next save, if none is under way.
     pub(super) fn next_save(&mut self, now: Instant, wall: Wall) {
+        // Whether this is the primary is decided by what is on its way to the disk.
+        if self.cluster.is_promising() {
+            return;
+        }
         while let Some(ask) = self.saves.next() {
             let request = ask.request;
             match self.begin_save(wall, ask) {
